@@ -1,0 +1,190 @@
+"""
+Typed header values and how to split a header's text into them (RFC 3261 7.3, 20, 25.1).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attrs import frozen
+
+from sipoutbound.message.grammar import (
+    BRANCH,
+    CSEQ,
+    DIGITS,
+    NAME_ADDRESS,
+    PARAMETER,
+    QUOTED_STRING,
+    VIA,
+    Malformed,
+)
+from sipoutbound.message.uri import URI, Params
+
+# What may not be cut at its commas: a quoted string, a URI in angle brackets.
+_LIST_PIECE: Final = re.compile(rb"(?:" + QUOTED_STRING + rb"|<[^>]*+>|[^,\"<])++")
+
+
+def splitList(text: bytes) -> list[bytes]:
+    """
+    Cut a header's text into its values, at commas outside quotes and angle brackets
+    (RFC 3261 7.3.1). Empty values are dropped.
+    """
+    if b"," not in text:
+        text = text.strip()
+        return [text] if text else []
+    if b'"' not in text and b"<" not in text:
+        pieces = text.split(b",")
+    else:
+        pieces = _LIST_PIECE.findall(text)
+    return [value for piece in pieces if (value := piece.strip())]
+
+
+def parseParams(text: bytes) -> Params:
+    """
+    Parameters of a header value.
+
+    @param text: from the first semicolon on; matched by the grammar already.
+    @return: (lower-case name, value or C{None}); quoted values keep their quotes.
+    """
+    return tuple(
+        (match[1].lower(), match[2]) for match in PARAMETER.finditer(text)
+    )
+
+
+def number(text: bytes, what: str) -> int:
+    """
+    A header that is one decimal number, such as Max-Forwards or Expires.
+
+    @param what: the header's name, for the error.
+    @raise Malformed: when it is none, or is longer than ten digits.
+    """
+    match = DIGITS.fullmatch(text)
+    if match is None:
+        raise Malformed(f"Bad {what}")
+    return int(match[1])
+
+
+@frozen
+class NameAddress:
+    """
+    An address with an optional display name, and the parameters that follow it: To, From, Contact,
+    Route, Record-Route, Path (RFC 3261 20.10).
+
+    @ivar display: the display name as sent, with its quotes.
+    @ivar text: the URI as sent.
+    @ivar tail: the parameters as sent, from the first semicolon on.
+    """
+
+    display: bytes
+    text: bytes
+    tail: bytes
+
+    @classmethod
+    def parse(cls, value: bytes) -> NameAddress:
+        """
+        @raise Malformed: when C{value} is no name-addr or addr-spec. The URI itself is looked at
+            by L{uri} only.
+        """
+        match = NAME_ADDRESS.fullmatch(value)
+        if match is None:
+            raise Malformed("Bad Address")
+        display, text, bare, tail = match.groups()
+        if text is None:
+            return cls(b"", bare, tail)
+        return cls(display.rstrip(), text, tail)
+
+    @property
+    def uri(self) -> URI:
+        """
+        The URI, parsed anew at each call.
+
+        @raise Malformed: when it is none.
+        """
+        return URI.parse(self.text)
+
+    @property
+    def params(self) -> Params:
+        """
+        The parameters behind the address, parsed anew at each call.
+        """
+        return parseParams(self.tail) if self.tail else ()
+
+    def param(self, name: bytes) -> bytes | None:
+        """
+        The value of a parameter, quotes kept; C{b""} for one without value, C{None} if absent.
+
+        @param name: lower-case.
+        """
+        for key, value in self.params:
+            if key == name:
+                return value if value is not None else b""
+        return None
+
+    def has(self, name: bytes) -> bool:
+        """
+        Whether a parameter is there, with or without a value.
+        """
+        return self.param(name) is not None
+
+
+@frozen
+class Via:
+    """
+    One Via value (RFC 3261 20.42).
+
+    @ivar transport: upper-case, such as C{b"UDP"}.
+    @ivar host: lower-case; IPv6 references with brackets.
+    @ivar tail: the parameters as sent, from the first semicolon on.
+    """
+
+    transport: bytes
+    host: bytes
+    port: int | None
+    tail: bytes
+    branch: bytes | None
+
+    @classmethod
+    def parse(cls, value: bytes) -> Via:
+        """
+        @raise Malformed: when it is no Via of SIP/2.0.
+        """
+        match = VIA.fullmatch(value)
+        if match is None:
+            raise Malformed("Bad Via")
+        transport, host, port, tail = match.groups()
+        branch = BRANCH.search(tail)
+        return cls(
+            transport.upper(),
+            host.lower(),
+            int(port) if port is not None else None,
+            tail,
+            branch[1] if branch is not None else None,
+        )
+
+    @property
+    def params(self) -> Params:
+        """
+        The parameters, parsed anew at each call.
+        """
+        return parseParams(self.tail)
+
+
+@frozen
+class CSeq:
+    """
+    A command sequence number and its method (RFC 3261 20.16).
+    """
+
+    number: int
+    method: bytes
+
+    @classmethod
+    def parse(cls, value: bytes) -> CSeq:
+        """
+        @raise Malformed: when it is none, or the number is 2**31 or more (RFC 3261 8.1.1.5).
+        """
+        match = CSEQ.fullmatch(value)
+        if match is None or (number := int(match[1])) >= 1 << 31:
+            raise Malformed("Bad CSeq")
+        return cls(number, match[2])

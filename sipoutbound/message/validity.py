@@ -1,0 +1,54 @@
+"""
+Whether a request is sound enough to be handled (RFC 3261 8.1.1, 16.3 step 1, 18.3, 21.4.1).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sipoutbound.message.grammar import NAME_ADDRESS, Malformed
+from sipoutbound.message.header import number
+from sipoutbound.message.message import Request
+from sipoutbound.message.name import NONE
+
+# RFC 3261 8.1.1: in every request, and once only. Max-Forwards may be missing (RFC 3261 16.6
+# step 3: an older client's; a proxy adds it).
+_SINGLE: Final = (b"to", b"from", b"call-id", b"cseq", b"max-forwards", b"expires", b"max-breadth")
+
+
+def flawOf(request: Request) -> Malformed | None:
+    """
+    What is wrong with a request, with the status code it deserves; C{None} when nothing is. Headers
+    that only its recipient needs are left to the recipient (RFC 3261 16.3 step 1).
+    """
+    try:
+        _check(request)
+    except Malformed as flaw:
+        return flaw
+    return None
+
+
+def _check(request: Request) -> None:
+    if request.flaw is not None:
+        raise request.flaw
+    keys = request.keys
+    if len(set(keys)) != len(keys):
+        _checkOnce(keys)
+    if NONE in keys:
+        raise Malformed("Bad Header Line")
+    if request.cseq.method != request.method:
+        raise Malformed("CSeq Names Another Method")
+    request.need(b"call-id")
+    for key in (b"to", b"from"):
+        if NAME_ADDRESS.fullmatch(request.need(key)) is None:
+            raise Malformed(f"Bad {key.decode().title()} Header")
+    forwards = request.first(b"max-forwards")
+    if forwards is not None and number(forwards, "Max-Forwards") > 255:
+        raise Malformed("Bad Max-Forwards")
+    request.via, request.target  # noqa: B018 - parsed, so that they are known to be sound
+
+
+def _checkOnce(keys: list[bytes]) -> None:
+    for key in _SINGLE:
+        if keys.count(key) > 1:
+            raise Malformed(f"More Than One {key.decode().title()} Header")
