@@ -1,0 +1,309 @@
+"""
+Flow tokens: the identity of a flow, sealed so that nobody else can make one (RFC 5626 5.2).
+
+A token is the user part of the Path and Record-Route URIs that an edge writes. What it says::
+
+    token    = base64url, without padding, of (sealed mac)
+    sealed   = key-id kind identity     ; one octet, one octet, what the kind says
+    mac      = the first 16 octets of HMAC-SHA256 (sealed) with the key of that key-id
+
+    kind 1, identity = epoch serial     ; a stream: 8 octets, 6 octets; 43 characters in all
+    kind 2, identity = local peer       ; UDP over IPv4: twice address and port; 40 characters
+    kind 3, identity = local peer       ; UDP over IPv6; 72 characters
+
+A stream's token never holds addresses, so a NAT port that is used again reaches nobody. A UDP flow
+has nothing but its addresses, so its token outlives a restart.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from socket import AF_INET, AF_INET6, AddressFamily, inet_ntop, inet_pton
+from struct import Struct
+from typing import Final
+
+from attrs import Attribute, Factory, field, frozen
+
+from sipoutbound.message.uri import unescaped
+
+EPOCH_OCTETS: Final = 8
+
+# 48 bits: 10,000 connections a second for 890 years of one run.
+_SERIAL_OCTETS: Final = 6
+
+# HMAC-SHA256 cut to 128 bits; RFC 2104 5 asks for half of the hash's length at least.
+_MAC_OCTETS: Final = 16
+
+# RFC 2104 3: a key as long as the hash's output; a longer one adds nothing.
+_SECRET_OCTETS: Final = 32
+
+# Older keys that a rotation keeps. Tokens in Path live as long as a registration, tokens in
+# Record-Route as long as a dialog: three times the time between rotations must be longer.
+_OLDER_KEYS: Final = 3
+
+# One line of a key file: key id, white space, the secret in hexadecimal.
+_KEY_LINE: Final = re.compile(rb"([0-9]{1,3})[ \t]+([0-9A-Fa-f]{%d})" % (2 * _SECRET_OCTETS))
+
+_KEY_FILE_TITLE: Final = b"# Keys of flow tokens, the current one first: id (0 to 255), secret.\n"
+
+
+class Forged(ValueError):
+    """
+    A token that none of our keys has sealed; the request deserves a 403 (RFC 5626 5.3.1).
+    """
+
+
+@frozen
+class StreamFlow:
+    """
+    A connection (TCP, TLS, WebSocket), known by the run of the node that had it.
+
+    @ivar epoch: 8 random octets, chosen anew at each start of this node.
+    @ivar serial: the number of the connection in this run, below 2**48.
+    """
+
+    epoch: bytes
+    serial: int
+
+
+@frozen
+class DatagramFlow:
+    """
+    A UDP five-tuple (RFC 5626 3.4).
+
+    Both addresses are numeric, of one family, and spelled as C{socket.inet_ntop} does, which is how
+    sockets give them; no scope.
+
+    @ivar transport: C{b"UDP"}.
+    @ivar local: our address and port.
+    @ivar peer: the client's address and port as we see them, behind its NAT.
+    """
+
+    transport: bytes
+    local: tuple[str, int]
+    peer: tuple[str, int]
+
+
+Flow = StreamFlow | DatagramFlow
+
+
+@frozen
+class Key:
+    """
+    One secret and its id, as one line of a key file.
+
+    @ivar number: the key id that tokens carry, 0 to 255.
+    @ivar secret: 32 octets; never printed but by C{bytes(key)}.
+    """
+
+    number: int
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, line: bytes) -> Key:
+        """
+        Read one line of a key file, without its line end.
+
+        @raise ValueError: for anything else; the message does not repeat the line.
+        """
+        match = _KEY_LINE.fullmatch(line.strip())
+        if match is None or int(match[1]) > 255:
+            raise ValueError("a key is an id (0 to 255), a space and 64 hexadecimal digits")
+        return cls(int(match[1]), bytes.fromhex(match[2].decode()))
+
+    @classmethod
+    def generate(cls, number: int) -> Key:
+        """
+        Make a key with a fresh secret.
+        """
+        return cls(number, secrets.token_bytes(_SECRET_OCTETS))
+
+    def __bytes__(self) -> bytes:
+        """
+        Print the line that L{parse} reads.
+        """
+        return b"%d %s\n" % (self.number, self.secret.hex().encode())
+
+
+def _keyed(keys: Keys) -> dict[int, hmac.HMAC]:
+    return {key.number: hmac.new(key.secret, digestmod="sha256") for key in keys.keys}
+
+
+@frozen
+class Keys:
+    """
+    A key ring: seals with its current key, opens what any of its keys has sealed.
+
+    @ivar keys: the current key first; at least one, no id twice.
+    """
+
+    keys: tuple[Key, ...] = field()
+    # Keyed once, copied for each token: the key schedule is half the cost of a short HMAC.
+    _macs: Mapping[int, hmac.HMAC] = field(
+        default=Factory(_keyed, takes_self=True), init=False, repr=False, eq=False
+    )
+
+    @keys.validator
+    def _distinct(self, attribute: Attribute[tuple[Key, ...]], keys: tuple[Key, ...]) -> None:
+        if not keys:
+            raise ValueError("no key")
+        if len({key.number for key in keys}) < len(keys):
+            raise ValueError("two keys with the same id")
+
+    @classmethod
+    def generate(cls) -> Keys:
+        """
+        Make a ring of one fresh key.
+        """
+        return cls((Key.generate(1),))
+
+    @classmethod
+    def parse(cls, text: bytes) -> Keys:
+        """
+        Read a key file: a key a line, the current one first; blank and C{#} lines are skipped.
+
+        @raise ValueError: no key, an id twice, or a line that is no key; never shows a secret.
+        """
+        keys = []
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.strip() or line.lstrip().startswith(b"#"):
+                continue
+            try:
+                keys.append(Key.parse(line))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
+        return cls(tuple(keys))
+
+    def __bytes__(self) -> bytes:
+        """
+        Print the key file that L{parse} reads.
+        """
+        return _KEY_FILE_TITLE + b"".join(map(bytes, self.keys))
+
+    def rotated(self) -> Keys:
+        """
+        A ring with a fresh current key, which still opens what this one's newest keys have sealed.
+
+        @return: the fresh key and the three newest of this ring.
+        """
+        kept = self.keys[:_OLDER_KEYS]
+        taken = {key.number for key in kept}
+        number = (self.keys[0].number + 1) % 256
+        while number in taken:
+            number = (number + 1) % 256
+        return Keys((Key.generate(number), *kept))
+
+    def seal(self, flow: Flow) -> bytes:
+        """
+        Make the token of a flow; equal flows have equal tokens until the next rotation.
+
+        @return: letters, digits, C{-} and C{_} only, so it needs no escape in a URI.
+        @raise ValueError: an identity that no token can hold, or would not give back as it is.
+        """
+        sealed = bytes((self.keys[0].number,)) + _identity(flow)
+        return _spelled(sealed + self._mac(sealed))
+
+    def open(self, token: bytes) -> Flow:
+        """
+        Check a token and read the flow that it names; whether that flow still lives is not asked.
+
+        @param token: the user part of a URI as it came; other elements may have escaped it
+            (RFC 3261 19.1.2).
+        @raise Forged: none of these keys has sealed it, or not in this spelling; nothing else is
+            ever raised.
+        """
+        octets = _octets(token)
+        sealed = octets[:-_MAC_OCTETS]
+        if not hmac.compare_digest(self._mac(sealed), octets[-_MAC_OCTETS:]):
+            raise Forged("not sealed by us")
+        return _flow(sealed)
+
+    def _mac(self, sealed: bytes) -> bytes:
+        keyed = self._macs.get(sealed[0])
+        if keyed is None:
+            raise Forged("unknown key")
+        mac = keyed.copy()
+        mac.update(sealed)
+        return mac.digest()[:_MAC_OCTETS]
+
+
+def _spelled(octets: bytes) -> bytes:
+    return urlsafe_b64encode(octets).rstrip(b"=")
+
+
+def _octets(token: bytes) -> bytes:
+    # Each character may have been escaped to three; what is longer is not worth looking at.
+    if len(token) > 3 * _LONGEST:
+        raise Forged("too long")
+    text = unescaped(token)
+    if len(text) not in _LENGTHS:
+        raise Forged("wrong length")
+    try:
+        octets = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    except ValueError:
+        raise Forged("not base64url") from None
+    # The decoder skips what it does not know and drops odd bits: only the one spelling is ours.
+    if _spelled(octets) != text:
+        raise Forged("not base64url as we spell it")
+    return octets
+
+
+def _identity(flow: Flow) -> bytes:
+    if isinstance(flow, StreamFlow):
+        return _streamIdentity(flow)
+    if flow.transport != b"UDP":
+        raise ValueError(f"no flow token for datagrams over {flow.transport!r}")
+    family = AF_INET6 if ":" in flow.local[0] else AF_INET
+    kind = _KINDS[family]
+    return bytes((kind,)) + _FORMS[kind].pack(
+        _packed(family, flow.local[0]), flow.local[1], _packed(family, flow.peer[0]), flow.peer[1]
+    )
+
+
+def _streamIdentity(flow: StreamFlow) -> bytes:
+    if len(flow.epoch) != EPOCH_OCTETS or not 0 <= flow.serial < 1 << 8 * _SERIAL_OCTETS:
+        raise ValueError(f"an epoch is 8 octets, a serial is below 2**48: {flow!r}")
+    serial = flow.serial.to_bytes(_SERIAL_OCTETS, "big")
+    return bytes((_STREAM,)) + _FORMS[_STREAM].pack(flow.epoch, serial)
+
+
+def _packed(family: AddressFamily, address: str) -> bytes:
+    try:
+        octets = inet_pton(family, address)
+    except OSError:
+        raise ValueError(f"not a numeric address of the flow's family: {address!r}") from None
+    if inet_ntop(family, octets) != address:
+        raise ValueError(f"not in canonical form: {address!r}")
+    return octets
+
+
+def _flow(sealed: bytes) -> Flow:
+    kind = sealed[1]
+    form = _FORMS.get(kind)
+    if form is None or form.size != len(sealed) - 2:
+        raise Forged("unknown kind")  # sealed with our key by another version of this program
+    if kind == _STREAM:
+        epoch, serial = form.unpack_from(sealed, 2)
+        return StreamFlow(epoch, int.from_bytes(serial, "big"))
+    local, localPort, peer, peerPort = form.unpack_from(sealed, 2)
+    family = _FAMILIES[kind]
+    return DatagramFlow(
+        b"UDP", (inet_ntop(family, local), localPort), (inet_ntop(family, peer), peerPort)
+    )
+
+
+# The kinds of identity, and what follows the kind's octet.
+_STREAM: Final = 1
+_KINDS: Final = {AF_INET: 2, AF_INET6: 3}
+_FAMILIES: Final = {kind: family for family, kind in _KINDS.items()}
+_FORMS: Final = {1: Struct(">8s6s"), 2: Struct(">4sH4sH"), 3: Struct(">16sH16sH")}
+
+# What a token's length can be, in characters: key id, kind, identity and MAC, in base64.
+_LENGTHS: Final = frozenset(
+    -(-(2 + form.size + _MAC_OCTETS) * 4 // 3) for form in _FORMS.values()
+)
+_LONGEST: Final = max(_LENGTHS)
