@@ -1,0 +1,219 @@
+"""
+The seams: where one layer meets the next, and where others put their own parts in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from sipoutbound.message.message import Request, Response
+    from sipoutbound.routing.decision import Decision
+    from sipoutbound.routing.request import Request as Passage
+
+Address = tuple[str, int]
+
+
+class IFlow(Interface):
+    """
+    A way to one peer and back: a connection, or a UDP five-tuple (RFC 5626 3.4).
+    """
+
+    transport: bytes = Attribute("C{b'UDP'}, C{b'TCP'}, as it stands in a Via.")
+    reliable: bool = Attribute("Whether the transport retransmits by itself.")
+    pending: set[Any] | None = Attribute("The client transactions waiting on it; the stack's.")
+    peer: Address = Attribute("The peer's address as seen here: textual host, port.")
+    identity: object = Attribute("The flow's identity, as sealed into its token; comparable.")
+    token: bytes = Attribute("The sealed flow token.")
+    name: bytes = Attribute("How we are reached on it: C{b'host:port;transport=tcp'}.")
+    via: bytes = Attribute("The beginning of a Via of ours on this flow, up to C{b';branch='}.")
+    alive: bool = Attribute("Whether anything can still be sent.")
+
+    def send(data: bytes) -> None:
+        """
+        Send one message. Does nothing on a dead flow.
+        """
+
+    def beside(port: int) -> IFlow:
+        """
+        The flow to another port of the same peer; of a connection itself (RFC 3261 18.2.2).
+        """
+
+    def watch(limit: float) -> None:
+        """
+        From now on take the flow for dead when it has been silent for C{limit} seconds.
+        """
+
+
+class IFlows(Interface):
+    """
+    The live flows of this process.
+    """
+
+    def find(token: bytes) -> IFlow | None:
+        """
+        @return: the live flow that C{token} names, C{None} when it is gone.
+        @raise sipoutbound.outbound.flowtoken.Forged: when the token is not ours.
+        """
+
+
+class INextHops(Interface):
+    """
+    The ways to peers that have no flow to us.
+    """
+
+    def reach(uri: Any) -> Awaitable[IFlow]:
+        """
+        A flow to where a URI leads, made if there is none.
+
+        @raise sipoutbound.transport.nexthop.Unreachable: when there is no way.
+        """
+
+
+class IServerTransaction(Interface):
+    """
+    A request that came in and is to be answered (RFC 3261 17.2).
+    """
+
+    request: Request = Attribute("The request as it came, its top Via stamped.")
+    flow: IFlow = Attribute("The flow it came on.")
+    cancelled: Callable[[], None] | None = Attribute("Called when a CANCEL for it arrives.")
+
+    def respond(response: Response) -> None:
+        """
+        Send a response; provisional ones, one final, and for INVITE every further 2xx.
+        """
+
+    def abandon() -> None:
+        """
+        Forget it without an answer (RFC 4320 4.2: no late 408 to a non-INVITE).
+        """
+
+
+class IClientTransaction(Interface):
+    """
+    A request sent and awaiting its responses (RFC 3261 17.1).
+    """
+
+    answered: bool = Attribute("Whether any response has come.")
+
+    def cancel() -> None:
+        """
+        Send a CANCEL, now or at the first provisional response (RFC 3261 9.1). Does nothing for
+        methods other than INVITE and after a final response.
+        """
+
+
+class IResponses(Interface):
+    """
+    Who wants the responses to a client transaction.
+    """
+
+    def responded(response: Response) -> None:
+        """
+        A response, our Via still on top. 2xx to INVITE come as often as they are sent.
+        """
+
+    def timedOut() -> None:
+        """
+        No final response in time (timer B or F).
+        """
+
+    def flowFailed() -> None:
+        """
+        The flow broke while waiting.
+        """
+
+
+class ITransactions(Interface):
+    """
+    What routing needs of the transaction layer.
+    """
+
+    def begin(request: Request, branch: bytes, flow: IFlow, user: IResponses) -> IClientTransaction:
+        """
+        Send a request whose top Via is ours, and await its responses.
+        """
+
+    def later(delay: float, call: Callable[[Any], None], argument: Any) -> Any:
+        """
+        Call once after C{delay} seconds. What is returned has C{cancel()}.
+        """
+
+
+class ITransactionUser(Interface):
+    """
+    The core above the transaction layer (RFC 3261 17): a proxy, a user agent.
+    """
+
+    def received(transaction: IServerTransaction) -> None:
+        """
+        A new request other than ACK.
+        """
+
+    def acknowledged(request: Request, flow: IFlow) -> None:
+        """
+        An ACK of no transaction: one for a 2xx.
+        """
+
+
+class IRouter(Interface):
+    """
+    Decides where a request goes. Everything in the routing tree is one.
+    """
+
+    def route(request: Passage) -> Awaitable[Decision]:
+        """
+        @return: the decision, by coroutine or L{Deferred<twisted.internet.defer.Deferred>}.
+        """
+
+
+class IRouterMaker(Interface):
+    """
+    Makes routers for C{--route NAME:ARGUMENT}; found as a plugin in C{twisted.plugins}.
+    """
+
+    name: str = Attribute("The NAME.")
+    description: str = Attribute("One line for C{--help-routes}.")
+
+    def makeRouter(argument: str | None, inner: IRouter) -> IRouter:
+        """
+        @param argument: what follows the first colon; C{None} where there is none.
+        @param inner: the rest of the tree, for what this router does not decide.
+        @raise ValueError: with a line for the operator when the argument is wrong.
+        """
+
+
+class ILocation(Interface):
+    """
+    Where the users are (RFC 3261 10.1: the location service).
+    """
+
+    def lookup(aor: bytes) -> Coroutine[Any, Any, tuple[Any, ...]]:
+        """
+        The current L{bindings<sipoutbound.outbound.binding.Binding>} of an address of record.
+        """
+
+    def remove(binding: Any) -> Coroutine[Any, Any, bool]:
+        """
+        Remove this binding unless it has been replaced or refreshed in the meantime.
+        """
+
+    def registered(flow: bytes) -> bool:
+        """
+        Whether any binding is reached over the flow with that token.
+        """
+
+
+class IRegistrar(Interface):
+    """
+    Answers REGISTER (RFC 3261 10.3).
+    """
+
+    def register(request: Request) -> Coroutine[Any, Any, Response]:
+        """
+        Apply a REGISTER; the answer is returned once what it acknowledges is durable.
+        """

@@ -1,0 +1,205 @@
+"""
+Where pure meets reactor: messages to transactions, actions to flows, timers (RFC 3261 17, 18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from attrs import define, field
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sipoutbound.interfaces import (
+    IClientTransaction,
+    IFlow,
+    IResponses,
+    ITransactions,
+    ITransactionUser,
+)
+from sipoutbound.message.grammar import Malformed
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.unique import unique
+from sipoutbound.message.validity import flawOf
+from sipoutbound.transaction.matching import cancelledKey, clientKey, clientKeyOf, serverKey
+from sipoutbound.transaction.wheel import Wheel
+from sipoutbound.transport.listener import PORTS
+from sipoutbound.waiting import ClientTransaction, ServerTransaction
+
+log = Logger()
+
+# Requests that can be in hand at once: 10,000 a second for 64*T1 over UDP, and as many again.
+IN_HAND: Final = 640_000
+
+# Seconds after which to try again what was refused for want of room.
+RETRY_AFTER: Final = b"5"
+
+
+@implementer(ITransactions)
+@define(eq=False, repr=False)
+class Stack:
+    """
+    The transactions of one server, and the wheel of their timers.
+
+    @ivar reactor: gives the time and wakes us.
+    @ivar user: whom new requests go to; set before the first message.
+    @ivar room: server transactions at most; more requests are answered 503.
+    """
+
+    reactor: Any
+    user: ITransactionUser | None = None
+    room: int = IN_HAND
+    _wheel: Wheel = field(init=False)
+    _alarm: Any = field(default=None, init=False)
+    servers: dict[Any, ServerTransaction] = field(factory=dict, init=False)
+    clients: dict[Any, ClientTransaction] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._wheel = Wheel(lambda error: log.failure("in a timer", Failure(error)))
+
+    # Time
+
+    def now(self) -> float:
+        """
+        Seconds.
+        """
+        seconds: float = self.reactor.seconds()
+        return seconds
+
+    def later(self, delay: float, call: Callable[[Any], None], argument: Any) -> Any:
+        """
+        Call once after C{delay} seconds. What is returned has C{cancel()}.
+        """
+        now: float = self.reactor.seconds()
+        entry = self._wheel.add(now + delay, call, argument)
+        if self._alarm is None:
+            self._arm(now)
+        elif (due := self._wheel.next()) is not None and due < self._alarm.getTime():
+            self._alarm.reset(max(0.0, due - now))
+        return entry
+
+    def _arm(self, now: float) -> None:
+        due = self._wheel.next()
+        self._alarm = None
+        if due is not None:
+            self._alarm = self.reactor.callLater(max(0.0, due - now), self._tick)
+
+    def _tick(self) -> None:
+        self._alarm = None
+        now = self.now()
+        self._wheel.advance(now)
+        if self._alarm is None:
+            self._arm(now)
+
+    # Messages
+
+    def received(self, flow: IFlow, message: Request | Response) -> None:
+        """
+        A message came on a flow.
+        """
+        try:
+            if isinstance(message, Request):
+                self._request(flow, message)
+            else:
+                self._response(flow, message)
+        except Malformed as error:
+            log.info("dropped, of {peer}: {why}", peer=flow.peer, why=error.reason)
+        except Exception:
+            log.failure("a message of {peer} was not handled", peer=flow.peer)
+
+    def _request(self, flow: IFlow, request: Request) -> None:
+        back = self._stamp(flow, request)
+        flaw = flawOf(request)
+        if flaw is not None:
+            self._refuse(back, request, flaw.status, flaw.reason)
+            return
+        key = serverKey(request)
+        transaction = self.servers.get(key)
+        if transaction is not None:
+            transaction.repeated(request)
+        elif request.method == b"ACK":
+            self._user.acknowledged(request, flow)
+        elif len(self.servers) >= self.room:
+            self._refuse(back, request, 503, "Too Many Requests", ((b"Retry-After", RETRY_AFTER),))
+        else:
+            self._begin(ServerTransaction(self, key, request, flow, back))
+
+    def _begin(self, transaction: ServerTransaction) -> None:
+        self.servers[transaction.key] = transaction
+        if transaction.request.method == b"CANCEL":
+            self._cancel(transaction)
+        else:
+            self._user.received(transaction)
+
+    @property
+    def _user(self) -> ITransactionUser:
+        assert self.user is not None
+        return self.user
+
+    def _stamp(self, flow: IFlow, request: Request) -> IFlow:
+        """
+        Mark where a request came from, and find where its responses go (RFC 3261 18.2, RFC 3581).
+        """
+        host, port = flow.peer
+        request.stamp(host.encode(), port)
+        if flow.reliable or request.wantsSourcePort:
+            return flow
+        return flow.beside(request.via.port or PORTS[b"UDP"])
+
+    def _refuse(
+        self,
+        flow: IFlow,
+        request: Request,
+        status: int,
+        reason: str,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        """
+        Answer without remembering it (RFC 3261 8.2.7). An ACK is never answered.
+        """
+        log.debug("{status} {reason} to {peer}", status=status, reason=reason, peer=flow.peer)
+        if request.method != b"ACK":
+            flow.send(bytes(Response.reply(request, status, reason, headers, unique())))
+
+    def _cancel(self, transaction: ServerTransaction) -> None:
+        """
+        A CANCEL is answered by itself, whatever becomes of what it cancels (RFC 3261 9.2, 16.10).
+        """
+        target = self.servers.get(cancelledKey(transaction.request))
+        status = 200 if target is not None else 481
+        transaction.respond(Response.reply(transaction.request, status, toTag=unique()))
+        if target is not None and target.cancelled is not None:
+            target.cancelled()
+
+    def _response(self, flow: IFlow, response: Response) -> None:
+        transaction = self.clients.get(clientKey(response))
+        if transaction is None:
+            # RFC 6026 8.9: a stray response is dropped.
+            log.debug("stray response of {peer} dropped", peer=flow.peer)
+        else:
+            transaction.responded(response)
+
+    # Transactions of ours
+
+    def begin(
+        self, request: Request, branch: bytes, flow: IFlow, user: IResponses | None
+    ) -> IClientTransaction:
+        """
+        Send a request whose top Via is ours, and await its responses.
+        """
+        key = clientKeyOf(branch, request.method)
+        transaction = self.clients[key] = ClientTransaction(self, key, request, flow, user)
+        if flow.pending is None:
+            flow.pending = set()
+        flow.pending.add(transaction)
+        transaction.begin()
+        return transaction
+
+    def flowLost(self, flow: IFlow) -> None:
+        """
+        A flow died: whatever waits on it has failed.
+        """
+        for transaction in tuple(flow.pending or ()):
+            transaction.flowFailed()

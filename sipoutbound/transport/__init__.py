@@ -1,0 +1,1 @@
+"""Twisted protocols: bytes to messages and back, on flows."""

@@ -1,0 +1,116 @@
+"""
+SIP over UDP: one port, many flows (RFC 3261 18, RFC 3581, RFC 5626 4.4.2).
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final
+
+from attrs import define, field
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+
+from sipoutbound.interfaces import Address
+from sipoutbound.message.framing import Unframed, parseDatagram
+from sipoutbound.outbound.stun import answer
+from sipoutbound.transport.flow import Flow
+from sipoutbound.transport.listener import Listener
+
+log = Logger()
+
+# How many peers are remembered. A UDP flow is all in its token: a forgotten one is made anew.
+REMEMBERED: Final = 100_000
+
+
+@define(eq=False, repr=False)
+class Port(DatagramProtocol):
+    """
+    One UDP port, and the flows to the peers it has heard.
+
+    @ivar local: our address as bound.
+    @ivar socket: where datagrams leave; non-blocking.
+    """
+
+    noisy = False
+
+    listener: Listener
+    socket: socket.socket
+    local: Address
+    _flows: dict[Address, Flow] = field(factory=dict, init=False)
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """
+        A datagram came: a message, a STUN request, or a keep-alive.
+        """
+        flow = self._flows.get(addr)
+        if flow is None:
+            flow = self.flowTo(addr)
+        flow.heard = self.listener.flows.now()
+        if not flow.alive:
+            flow.alive = True
+        if datagram[:1] < b"\x02":
+            self._keepalive(datagram, flow)
+        else:
+            self._message(datagram, flow)
+
+    def _keepalive(self, datagram: bytes, flow: Flow) -> None:
+        """
+        The first octet of STUN is 0 or 1 (RFC 5626 8); nothing is sent for anything else.
+        """
+        if datagram and (response := answer(datagram, flow.peer)) is not None:
+            self.write(response, flow.peer)
+
+    def _message(self, datagram: bytes, flow: Flow) -> None:
+        if not datagram.strip(b"\r\n\0 "):
+            return
+        try:
+            message = parseDatagram(datagram, self.listener.limits)
+        except Unframed as error:
+            log.info("datagram of {peer} dropped: {error}", peer=flow.peer, error=error)
+            return
+        self.listener.received(flow, message)
+
+    def flowTo(self, peer: Address) -> Flow:
+        """
+        The flow to a peer.
+        """
+        spelled = self._spelled(peer)
+        flow = self._flows.get(spelled)
+        if flow is None:
+            if len(self._flows) >= REMEMBERED:
+                self._forget()
+            flow = self._flows[spelled] = self.listener.datagramFlow(self, spelled, self.local)
+        return flow
+
+    def _forget(self) -> None:
+        """
+        Make room: let go of the older half of those that nobody waits for.
+        """
+        for peer in list(self._flows)[: REMEMBERED // 2]:
+            flow = self._flows[peer]
+            if flow.alive and not flow.limit and not flow.pending:
+                del self._flows[peer]
+
+    def write(self, data: bytes, peer: Address) -> None:
+        """
+        Send a datagram. What the network does not take is lost, as datagrams are.
+        """
+        try:
+            self.socket.sendto(data, self._spelled(peer))
+        except OSError as error:
+            log.debug("datagram to {peer} not sent: {error}", peer=peer, error=error)
+
+    def _spelled(self, peer: Address) -> Address:
+        """
+        An IPv4 peer as a socket of IPv6 wants it.
+        """
+        if self.socket.family is socket.AF_INET6 and ":" not in peer[0]:
+            return f"::ffff:{peer[0]}", peer[1]
+        return peer
+
+    def drop(self, flow: Flow) -> None:
+        """
+        Take the flow for dead until its peer is heard again.
+        """
+        self.listener.flows.died(flow)

@@ -1,0 +1,113 @@
+"""
+Flows: one connection, or one UDP five-tuple, and the way from a token back to it (RFC 5626 5.2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import define, field
+from zope.interface import implementer
+
+from sipoutbound.interfaces import Address, IFlow
+from sipoutbound.outbound.flowtoken import DatagramFlow, StreamFlow
+
+if TYPE_CHECKING:
+    from sipoutbound.transport.table import Flows
+
+
+class Line(Protocol):
+    """
+    What carries a flow: the protocol of a connection, or a UDP port for all its flows.
+    """
+
+    def write(self, data: bytes, peer: Address) -> None:
+        """
+        Send one message.
+        """
+
+    def drop(self, flow: Flow) -> None:
+        """
+        Give a flow up.
+        """
+
+    def flowTo(self, peer: Address) -> Flow:
+        """
+        The flow to another peer of the same port; only UDP has one.
+        """
+
+
+def hostport(address: Address) -> bytes:
+    """
+    An address as it stands in a URI or a Via: IPv6 in brackets.
+    """
+    host, port = address[0].encode(), address[1]
+    return (b"[%b]:%d" if b":" in host else b"%b:%d") % (host, port)
+
+
+@implementer(IFlow)
+@define(eq=False, repr=False, weakref_slot=False)
+class Flow:
+    """
+    One way to one peer.
+
+    @ivar transport: upper-case, as in a Via.
+    @ivar name: how the peer reaches us on it: C{b"host:port"}, and C{;transport=} where it is not
+        UDP; belongs into a URI.
+    @ivar heard: when anything last came over it.
+    @ivar limit: for how many seconds it may be silent; 0.0 for ever.
+    @ivar pending: the client transactions that wait on it, for whoever keeps them.
+    """
+
+    transport: bytes
+    reliable: bool
+    peer: Address
+    name: bytes
+    via: bytes
+    identity: StreamFlow | DatagramFlow
+    _flows: Flows
+    _line: Line
+    heard: float = 0.0
+    limit: float = 0.0
+    alive: bool = True
+    pending: set[Any] | None = None
+    _token: bytes | None = field(default=None, init=False)
+
+    @property
+    def token(self) -> bytes:
+        """
+        The sealed token, made once.
+        """
+        if self._token is None:
+            self._token = self._flows.keys.seal(self.identity)
+        return self._token
+
+    def send(self, data: bytes) -> None:
+        """
+        Send one message; on a dead flow do nothing.
+        """
+        if self.alive:
+            self._line.write(data, self.peer)
+
+    def beside(self, port: int) -> Flow:
+        """
+        The flow to another port of the same peer, for a response to a client that does not know
+        C{rport} (RFC 3261 18.2.2). Of a connection there is only itself.
+        """
+        if self.reliable or port == self.peer[1]:
+            return self
+        return self._line.flowTo((self.peer[0], port))
+
+    def watch(self, limit: float) -> None:
+        """
+        From now on take the flow for dead when it is silent for C{limit} seconds (RFC 5626 5.4).
+        """
+        watched, self.limit = self.limit, limit
+        if not watched:
+            self._flows.watch(self)
+
+    def close(self) -> None:
+        """
+        Give the flow up: a connection is closed, a UDP flow dead until its peer is heard again.
+        """
+        self._line.drop(self)

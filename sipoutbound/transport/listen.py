@@ -1,0 +1,188 @@
+"""
+Listening ports as services. The sockets are bound at once, so that a mistake is known before the
+server starts; they are served from the start of the service to its end.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from socket import (
+    AF_INET,
+    AF_INET6,
+    SO_RCVBUF,
+    SO_REUSEADDR,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    SocketKind,
+    socket,
+)
+from typing import Any, Final
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sipoutbound.interfaces import Address
+from sipoutbound.transport.datagram import Port
+from sipoutbound.transport.listener import Listener
+from sipoutbound.transport.stream import Connection
+
+log = Logger()
+
+# Connections that may wait to be accepted, when phones return together. Linux caps it at
+# net.core.somaxconn, 4096 since 5.4.
+WAITING: Final = 4096
+
+# Octets that the kernel keeps for us while we are busy; capped by net.core.rmem_max.
+RECEIVE_BUFFER: Final = 8 << 20
+
+
+def bound(kind: SocketKind, interface: str, port: int) -> socket:
+    """
+    A socket bound to an address.
+
+    @param interface: a numeric address; empty for all of IPv4.
+    @raise OSError: when it can't be.
+    """
+    family = AF_INET6 if ":" in interface else AF_INET
+    opened = socket(family, kind)
+    try:
+        if kind is SOCK_STREAM:
+            opened.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        else:
+            opened.setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER)
+        opened.bind((interface, port))
+        opened.setblocking(False)
+        if kind is SOCK_STREAM:
+            opened.listen(WAITING)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+class Connections(Factory):
+    """
+    Makes a L{Connection} for each that is accepted.
+    """
+
+    noisy = False
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+
+    def buildProtocol(self, addr: Any) -> Connection:
+        """
+        One connection was accepted.
+        """
+        return Connection(self.listener)
+
+
+@define(eq=False, repr=False)
+class BoundService(Service):
+    """
+    What the services of bound sockets share.
+
+    @ivar address: where it listens: host and port as bound.
+    """
+
+    reactor: Any
+    listener: Listener
+    opened: socket
+    _port: IListeningPort | None = field(default=None, init=False)
+
+    @property
+    def address(self) -> Address:
+        """
+        Host and port as bound.
+        """
+        host, port = self.opened.getsockname()[:2]
+        return host, port
+
+    def startService(self) -> None:
+        """
+        Serve the socket.
+        """
+        super().startService()
+        self._port = self._adopt(self.opened)
+
+    @abstractmethod
+    def _adopt(self, opened: socket) -> IListeningPort:
+        """
+        Have the reactor serve it.
+        """
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Close it.
+        """
+        super().stopService()
+        self.opened.close()
+        port, self._port = self._port, None
+        return maybeDeferred(port.stopListening if port is not None else lambda: None)
+
+
+class StreamService(BoundService):
+    """
+    Listens for TCP connections.
+    """
+
+    def _adopt(self, opened: socket) -> IListeningPort:
+        port: IListeningPort = self.reactor.adoptStreamPort(
+            opened.fileno(), opened.family, Connections(self.listener)
+        )
+        return port
+
+
+class DatagramService(BoundService):
+    """
+    Serves a UDP port.
+    """
+
+    def _adopt(self, opened: socket) -> IListeningPort:
+        protocol = Port(self.listener, opened, self.address)
+        self.listener.flows.addPort(protocol)
+        port: IListeningPort = self.reactor.adoptDatagramPort(
+            opened.fileno(), opened.family, protocol, maxPacketSize=65536
+        )
+        return port
+
+
+@define(eq=False, repr=False)
+class EndpointService(Service):
+    """
+    Listens on any stream endpoint of Twisted: C{systemd:}, C{haproxy:}.
+    """
+
+    reactor: Any
+    listener: Listener
+    endpoint: str
+    _listening: Deferred[IListeningPort] | None = field(default=None, init=False)
+
+    def startService(self) -> None:
+        """
+        Listen; where that fails, say so and stop the server.
+        """
+        super().startService()
+        endpoint = serverFromString(self.reactor, self.endpoint)
+        self._listening = endpoint.listen(Connections(self.listener))
+        self._listening.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        log.critical(
+            "--listen {endpoint}: {why}", endpoint=self.endpoint, why=failure.getErrorMessage()
+        )
+        self.reactor.stop()
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Close it.
+        """
+        super().stopService()
+        listening: Deferred[Any] = self._listening or succeed(None)
+        return listening.addCallback(lambda port: port and port.stopListening())

@@ -1,0 +1,107 @@
+"""
+What the flows of one listening port have in common: their name to the outside, their limits.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from attrs import define, field
+
+from sipoutbound.interfaces import Address
+from sipoutbound.message.framing import Limits
+from sipoutbound.message.message import Request, Response
+from sipoutbound.outbound.flowtoken import DatagramFlow, StreamFlow
+from sipoutbound.transport.flow import Flow, Line, hostport
+from sipoutbound.transport.table import Flows
+
+#: Default ports by transport (RFC 3261 19.1.2).
+PORTS: Final = {b"UDP": 5060, b"TCP": 5060, b"TLS": 5061}
+
+_WILDCARDS: Final = ("", "0.0.0.0", "::")
+
+
+@define(eq=False, repr=False)
+class Listener:
+    """
+    One port we listen on.
+
+    @ivar transport: as in a Via.
+    @ivar flows: where its flows are entered.
+    @ivar received: told each message and the flow it came on.
+    @ivar addresses: all C{b"host:port"} by which peers know this server; new ones are added.
+    @ivar advertised: C{b"host"} or C{b"host:port"} to write instead of the local address.
+    """
+
+    transport: bytes
+    flows: Flows
+    received: Callable[[Flow, Request | Response], None]
+    addresses: set[bytes]
+    advertised: bytes | None = None
+    limits: Limits = field(factory=Limits)
+
+    def sentBy(self, local: Address) -> bytes:
+        """
+        How peers reach us: what is advertised, else the local address.
+        """
+        return self.advertised or hostport((plain(local[0]), local[1]))
+
+    def streamFlow(self, line: Line, peer: Address, local: Address) -> Flow:
+        """
+        A new connection's flow.
+        """
+        flow = self._flow(line, (plain(peer[0]), peer[1]), local, self.flows.identify(), True)
+        self.flows.add(flow)
+        return flow
+
+    def datagramFlow(self, line: Line, peer: Address, local: Address) -> Flow:
+        """
+        The flow of a UDP five-tuple.
+
+        @param peer: as the socket spells it.
+        """
+        identity = DatagramFlow(self.transport, local, peer)
+        outer = outward(local[0], peer), local[1]
+        return self._flow(line, (plain(peer[0]), peer[1]), outer, identity, False)
+
+    def _flow(
+        self,
+        line: Line,
+        peer: Address,
+        local: Address,
+        identity: StreamFlow | DatagramFlow,
+        reliable: bool,
+    ) -> Flow:
+        sentBy = self.sentBy(local)
+        via = b"SIP/2.0/%b %b;branch=" % (self.transport, sentBy)
+        name = sentBy if not reliable else sentBy + b";transport=" + self.transport.lower()
+        self.addresses.add(sentBy)
+        return Flow(
+            self.transport, reliable, peer, name, via, identity, self.flows, line, self.flows.now()
+        )
+
+
+def plain(host: str) -> str:
+    """
+    An address as its owner writes it: an IPv4 peer of an IPv6 socket without its C{::ffff:}.
+    """
+    return host[7:] if host.startswith("::ffff:") and "." in host else host
+
+
+def outward(host: str, peer: Address) -> str:
+    """
+    The local address that a peer sees: the listener's own, or where it listens on all of them, the
+    one that packets to the peer leave from.
+    """
+    if host not in _WILDCARDS:
+        return host
+    family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(peer)
+        except OSError:
+            return host
+        name: str = probe.getsockname()[0]
+        return name

@@ -1,0 +1,178 @@
+"""
+Next hops: from a URI to a flow, a new one if need be (RFC 3261 8.1.2, 18.1.1; RFC 3263 4 in part).
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any, Final
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IResolutionReceiver
+from twisted.internet.protocol import ClientFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sipoutbound.interfaces import Address, INextHops
+from sipoutbound.message.uri import URI
+from sipoutbound.transport.flow import Flow
+from sipoutbound.transport.listener import PORTS, Listener
+from sipoutbound.transport.stream import Connection
+
+# Seconds to wait for a connection: a caller has given up after 64*T1 (RFC 3261 17.1.1.2).
+CONNECT_TIMEOUT: Final = 10.0
+
+
+class Unreachable(Exception):
+    """
+    There is no way to where a URI leads; its message says why, in one line.
+    """
+
+
+@implementer(INextHops)
+@define(eq=False, repr=False)
+class NextHops:
+    """
+    Reaches peers that have no flow to us: UDP from the ports we listen on, TCP over connections
+    made on demand and kept.
+
+    @ivar listener: what the connections we make have in common; its name is how peers call back.
+    """
+
+    reactor: Any
+    listener: Listener
+    _dialled: dict[Address, Flow] = field(factory=dict, init=False)
+    _dialling: dict[Address, list[Deferred[Flow]]] = field(factory=dict, init=False)
+
+    async def reach(self, uri: URI) -> Flow:
+        """
+        @raise Unreachable: when there is no way.
+        """
+        transport = (uri.param(b"transport") or b"udp").upper()
+        if uri.scheme != b"sip" or transport not in (b"UDP", b"TCP"):
+            raise Unreachable(f"no transport for {uri}")
+        host = await self._resolve((uri.param(b"maddr") or uri.host).decode())
+        address = host, uri.port or PORTS[transport]
+        if transport == b"UDP":
+            return self._datagram(address)
+        return await self._connected(address)
+
+    async def _resolve(self, host: str) -> str:
+        numeric = host.strip("[]")
+        try:
+            return str(ip_address(numeric))
+        except ValueError:
+            addresses = await resolved(self.reactor, host)
+        if not addresses:
+            raise Unreachable(f"no address for {host}")
+        return addresses[0]
+
+    def _datagram(self, peer: Address) -> Flow:
+        """
+        The flow from the first port whose addresses are of the peer's kind.
+        """
+        target = ip_address(peer[0])
+        for port in self.listener.flows.ports:
+            local = ip_address(port.local[0])
+            bothFamilies = local.is_unspecified and local.version == 6
+            fits = local.is_loopback == target.is_loopback or local.is_unspecified
+            if fits and (local.version == target.version or bothFamilies):
+                flow: Flow = port.flowTo(peer)
+                return flow
+        raise Unreachable(f"no UDP port that reaches {peer[0]}")
+
+    async def _connected(self, peer: Address) -> Flow:
+        flow = self._dialled.get(peer)
+        if flow is not None and flow.alive:
+            return flow
+        waiting: Deferred[Flow] = Deferred()
+        if peer in self._dialling:
+            self._dialling[peer].append(waiting)
+        else:
+            self._dialling[peer] = [waiting]
+            self.reactor.connectTCP(*peer, Dialling(self, peer), timeout=CONNECT_TIMEOUT)
+        return await waiting
+
+    def connected(self, peer: Address, flow: Flow) -> None:
+        """
+        A connection we asked for was made.
+        """
+        self._dialled = {at: known for at, known in self._dialled.items() if known.alive}
+        self._dialled[peer] = flow
+        for waiting in self._dialling.pop(peer, ()):
+            waiting.callback(flow)
+
+    def refused(self, peer: Address, why: str) -> None:
+        """
+        It could not be made.
+        """
+        for waiting in self._dialling.pop(peer, ()):
+            waiting.errback(Unreachable(f"{peer[0]}:{peer[1]}: {why}"))
+
+
+class Dialling(ClientFactory):
+    """
+    One connection being made.
+    """
+
+    noisy = False
+
+    def __init__(self, hops: NextHops, peer: Address) -> None:
+        self.hops = hops
+        self.peer = peer
+
+    def buildProtocol(self, addr: Any) -> Connection:
+        """
+        The connection is made.
+        """
+        return DialledConnection(self.hops.listener, self.hops, self.peer)
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        """
+        It is refused, or nobody answers.
+        """
+        self.hops.refused(self.peer, reason.getErrorMessage())
+
+
+@define(eq=False, repr=False)
+class DialledConnection(Connection):
+    """
+    A connection that we have made.
+    """
+
+    hops: NextHops
+    dialled: Address
+
+    def connectionMade(self) -> None:
+        """
+        Whoever waits for it has its flow.
+        """
+        super().connectionMade()
+        assert self.flow is not None
+        self.hops.connected(self.dialled, self.flow)
+
+
+async def resolved(reactor: Any, host: str) -> list[str]:
+    """
+    The addresses of a host name, by the system's resolver; empty where it has none.
+    """
+    receiver = _Addresses()
+    reactor.nameResolver.resolveHostName(receiver, host)
+    return await receiver.done
+
+
+@implementer(IResolutionReceiver)
+class _Addresses:
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self.done: Deferred[list[str]] = Deferred()
+
+    def resolutionBegan(self, resolution: Any) -> None:
+        pass
+
+    def addressResolved(self, address: Any) -> None:
+        self.found.append(address.host)
+
+    def resolutionComplete(self) -> None:
+        self.done.callback(self.found)

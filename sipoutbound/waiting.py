@@ -1,0 +1,265 @@
+"""
+Transactions under way: the machines of L{sipoutbound.transaction} with a flow and a user.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, field
+from zope.interface import implementer
+
+from sipoutbound.interfaces import IClientTransaction, IFlow, IResponses, IServerTransaction
+from sipoutbound.message.message import Request, Response
+from sipoutbound.transaction.client import clientMachine
+from sipoutbound.transaction.machine import Action, Event, Input, Machine, State, eventOf
+from sipoutbound.transaction.server import serverMachine
+from sipoutbound.transaction.timers import NEVER, T1, T2, Timer, again, duration
+
+if TYPE_CHECKING:
+    from sipoutbound.stack import Stack
+
+# RFC 3261 9.1: after a CANCEL the INVITE has 64*T1 for its final response.
+_AFTER_CANCEL: Final = 64 * T1
+
+
+@define(eq=False, repr=False, weakref_slot=False)
+class Transaction:
+    """
+    What both kinds share: a machine, its timers, the flow that takes what it sends.
+    """
+
+    stack: Stack
+    key: Any
+    request: Request
+    flow: IFlow
+    machine: Machine = field(init=False)
+    _timers: list[Any] | None = field(default=None, init=False)
+
+    def feed(self, event: Input, message: Response | Request | None = None) -> None:
+        """
+        Take one step and do what comes of it.
+        """
+        for action in self.machine.step(event):
+            if type(action) is Timer:
+                self._start(action, duration(action, self.reliable))
+            elif action is Action.AGAIN:
+                self._again(event)
+            else:
+                self._do(action, event, message)
+
+    @property
+    def reliable(self) -> bool:
+        """
+        Whether what it sends is sent once only.
+        """
+        return self.flow.reliable
+
+    @abstractmethod
+    def _do(self, action: Any, event: Input, message: Response | Request | None) -> None:
+        """
+        Do what a machine asks for, beside timers.
+        """
+
+    def _start(self, timer: Timer, delay: float) -> None:
+        if delay == 0.0:
+            self.feed(timer)
+        elif delay != NEVER:
+            entry = self.stack.later(delay, self._fired, (timer, delay))
+            if self._timers is None:
+                self._timers = [entry]
+            else:
+                self._timers.append(entry)
+
+    def _fired(self, what: tuple[Timer, float]) -> None:
+        timer, self._interval = what
+        self.feed(timer)
+
+    _interval: float = field(default=0.0, init=False)
+
+    def _again(self, timer: Any) -> None:
+        self._start(timer, again(timer, self._interval))
+
+    def stop(self) -> None:
+        """
+        Let go of the timers.
+        """
+        timers, self._timers = self._timers, None
+        for entry in timers or ():
+            entry.cancel()
+
+
+@implementer(IServerTransaction)
+@define(eq=False, repr=False, weakref_slot=False)
+class ServerTransaction(Transaction):
+    """
+    A request that came in and is to be answered.
+
+    @ivar flow: what it came on.
+    @ivar back: where its responses go.
+    @ivar cancelled: called when a CANCEL for it arrives.
+    """
+
+    back: IFlow
+    cancelled: Callable[[], None] | None = field(default=None, init=False)
+    _last: bytes | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.machine = serverMachine(self.request.method)
+
+    def repeated(self, request: Request) -> None:
+        """
+        The request came once more, or the ACK for its failure.
+        """
+        self.feed(Event.ACK if request.method == b"ACK" else Event.REQUEST, request)
+
+    def respond(self, response: Response) -> None:
+        """
+        Send a response; provisional ones, one final, and for INVITE every further 2xx.
+        """
+        self.feed(eventOf(response.status), response)
+
+    def abandon(self) -> None:
+        """
+        Forget it without an answer.
+        """
+        self.stop()
+        self.stack.servers.pop(self.key, None)
+
+    def _do(self, action: Any, event: Input, message: Response | Request | None) -> None:
+        if action is Action.SEND:
+            data = self._last = bytes(message)  # type: ignore[arg-type]
+            self.back.send(data)
+        elif action is Action.RESEND:
+            if self._last is not None:
+                self.back.send(self._last)
+        elif action is Action.PASS:
+            assert isinstance(message, Request)
+            self.stack.user.acknowledged(message, self.flow)  # type: ignore[union-attr]
+        elif action is Action.STOP:
+            self.stop()
+        elif action in _ENDS:
+            self.abandon()
+
+
+# Timer H means that nobody acknowledged: nothing is left to do for a proxy (RFC 3261 17.2.1).
+_ENDS: Final = (Action.DESTROY, Action.REPORT_TIMEOUT)
+
+
+@implementer(IClientTransaction)
+@define(eq=False, repr=False, weakref_slot=False)
+class ClientTransaction(Transaction):
+    """
+    A request sent and awaiting its responses.
+
+    @ivar user: who wants them; C{None} where nobody does.
+    @ivar answered: whether any has come.
+    """
+
+    user: IResponses | None
+    answered: bool = field(default=False, init=False)
+    _cancelling: bool = field(default=False, init=False)
+
+    def begin(self) -> None:
+        """
+        Send the request.
+        """
+        self.machine = clientMachine(self.request.method)
+        if self.flow.alive:
+            self.feed(Event.REQUEST)
+        else:
+            self.feed(Event.TRANSPORT_ERROR)
+
+    def responded(self, response: Response) -> None:
+        """
+        A response came.
+        """
+        first, self.answered = not self.answered, True
+        self.feed(eventOf(response.status), response)
+        if first and self._cancelling:
+            self._sendCancel()
+
+    def flowFailed(self) -> None:
+        """
+        The flow broke.
+        """
+        self.feed(Event.TRANSPORT_ERROR)
+
+    def cancel(self) -> None:
+        """
+        Send a CANCEL, now or at the first provisional response (RFC 3261 9.1).
+        """
+        if self.request.method == b"INVITE" and not self._cancelling:
+            self._cancelling = True
+            if self.answered:
+                self._sendCancel()
+
+    def _sendCancel(self) -> None:
+        if self.machine.state is State.PROCEEDING:
+            branch = self.request.via.branch or b""
+            self.stack.begin(_cancelOf(self.request), branch, self.flow, None)
+            self._timers = self._timers or []
+            self._timers.append(self.stack.later(_AFTER_CANCEL, self.feed, Event.ABANDON))
+
+    def _do(self, action: Any, event: Input, message: Response | Request | None) -> None:
+        if action is Action.SEND or action is Action.RESEND:
+            self.flow.send(bytes(self.request))
+        elif action is Action.ACK:
+            assert isinstance(message, Response)
+            self.flow.send(bytes(_ackOf(self.request, message)))
+        elif action is Action.AGAIN_AT_T2:
+            self._start(event, T2)  # type: ignore[arg-type]
+        elif action is Action.STOP:
+            self.stop()
+        elif action is Action.DESTROY:
+            self._forget()
+        elif self.user is not None:
+            self._report(action, message, self.user)
+
+    def _report(self, action: Any, message: Response | Request | None, user: IResponses) -> None:
+        if action is Action.PASS:
+            assert isinstance(message, Response)
+            user.responded(message)
+        elif action is Action.REPORT_TIMEOUT:
+            user.timedOut()
+        else:
+            user.flowFailed()
+
+    def _forget(self) -> None:
+        self.stop()
+        self.stack.clients.pop(self.key, None)
+        if self.flow.pending is not None:
+            self.flow.pending.discard(self)
+
+
+def _cancelOf(invite: Request) -> Request:
+    """
+    The CANCEL of a request of ours (RFC 3261 9.1): its Request-URI, top Via, Route, From, To,
+    Call-ID and CSeq number.
+    """
+    return _derived(invite, b"CANCEL", (b"route", b"from", b"to", b"call-id"))
+
+
+def _ackOf(invite: Request, response: Response) -> Request:
+    """
+    The ACK for a failure of an INVITE of ours (RFC 3261 17.1.1.3): the To is the response's.
+    """
+    ack = _derived(invite, b"ACK", (b"route", b"from", b"call-id"))
+    ack.set(b"To", response.need(b"to"))
+    return ack
+
+
+def _derived(invite: Request, method: bytes, keys: tuple[bytes, ...]) -> Request:
+    at = invite.keys.index(b"via")
+    lines, names = [invite.lines[at]], [b"via"]
+    for line, key in zip(invite.lines, invite.keys, strict=True):
+        if key in keys:
+            lines.append(line)
+            names.append(key)
+    cseq = b"CSeq: %d %b" % (invite.cseq.number, method)
+    lines += (cseq, b"Max-Forwards: 70", b"Content-Length: 0")
+    names += (b"cseq", b"max-forwards", b"content-length")
+    start = method + b" " + invite.uri + b" SIP/2.0"
+    return Request(start, lines, names, b"", method, invite.uri)
