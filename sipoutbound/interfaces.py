@@ -60,6 +60,12 @@ class IFlows(Interface):
         """
 
 
+class Unreachable(Exception):
+    """
+    There is no way to where a URI leads; its message says why, in one line.
+    """
+
+
 class INextHops(Interface):
     """
     The ways to peers that have no flow to us.
@@ -69,7 +75,7 @@ class INextHops(Interface):
         """
         A flow to where a URI leads, made if there is none.
 
-        @raise sipoutbound.transport.nexthop.Unreachable: when there is no way.
+        @raise Unreachable: when there is no way.
         """
 
 

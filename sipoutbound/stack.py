@@ -5,6 +5,7 @@ Where pure meets reactor: messages to transactions, actions to flows, timers (RF
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final
 
 from attrs import define, field
@@ -53,6 +54,7 @@ class Stack:
     room: int = IN_HAND
     _wheel: Wheel = field(init=False)
     _alarm: Any = field(default=None, init=False)
+    _due: float = field(default=inf, init=False)
     servers: dict[Any, ServerTransaction] = field(factory=dict, init=False)
     clients: dict[Any, ClientTransaction] = field(factory=dict, init=False)
 
@@ -72,26 +74,34 @@ class Stack:
         """
         Call once after C{delay} seconds. What is returned has C{cancel()}.
         """
-        now: float = self.reactor.seconds()
-        entry = self._wheel.add(now + delay, call, argument)
-        if self._alarm is None:
-            self._arm(now)
-        elif (due := self._wheel.next()) is not None and due < self._alarm.getTime():
-            self._alarm.reset(max(0.0, due - now))
-        return entry
+        when: float = self.reactor.seconds() + delay
+        if when < self._due:
+            self._arm(when)
+        return self._wheel.add(when, call, argument)
 
-    def _arm(self, now: float) -> None:
-        due = self._wheel.next()
-        self._alarm = None
-        if due is not None:
-            self._alarm = self.reactor.callLater(max(0.0, due - now), self._tick)
+    def _arm(self, due: float) -> None:
+        """
+        Be woken in time, and no later than before.
+        """
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._due = due
+        self._alarm = self.reactor.callLater(max(0.0, due - self.now()), self._tick)
 
     def _tick(self) -> None:
-        self._alarm = None
-        now = self.now()
-        self._wheel.advance(now)
-        if self._alarm is None:
-            self._arm(now)
+        self._alarm, self._due = None, inf
+        self._wheel.advance(self.now())
+        due = self._wheel.next()
+        if due is not None and due < self._due:
+            self._arm(due)
+
+    def stop(self) -> None:
+        """
+        Make no more calls.
+        """
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm, self._due = None, -inf
 
     # Messages
 
@@ -143,8 +153,7 @@ class Stack:
         Mark where a request came from, and find where its responses go (RFC 3261 18.2, RFC 3581).
         """
         host, port = flow.peer
-        request.stamp(host.encode(), port)
-        if flow.reliable or request.wantsSourcePort:
+        if request.stamp(host.encode(), port) or flow.reliable:
             return flow
         return flow.beside(request.via.port or PORTS[b"UDP"])
 

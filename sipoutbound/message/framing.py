@@ -67,6 +67,7 @@ class Stream:
     _searched: int = field(default=0, init=False)
     _halfPing: bool = field(default=False, init=False)
     _waiting: tuple[Request | Response, int] | None = field(default=None, init=False)
+    _broken: bool = field(default=False, init=False)
 
     @property
     def partial(self) -> bool:
@@ -78,11 +79,19 @@ class Stream:
     def receive(self, data: bytes) -> Iterator[Event]:
         """
         @param data: what arrived.
-        @raise Unframed: after everything in front of it has been yielded.
+        @raise Unframed: after everything in front of it has been yielded. Whatever comes later on
+            this stream is dropped: it may be a body that looks like a message.
         """
+        if self._broken:
+            return
         self._rest += data
-        while (event := self._next()) is not None:
-            yield event
+        try:
+            while (event := self._next()) is not None:
+                yield event
+        except Unframed:
+            self._broken = True
+            self._rest.clear()
+            raise
 
     def _next(self) -> Event | None:
         if self._waiting is not None:
@@ -145,12 +154,12 @@ def contentLength(message: Request | Response) -> int | None:
 
     @raise Malformed: when it is no number, or there are two that differ.
     """
-    count = message.keys.count(b"content-length")
-    if count == 0:
+    text = message.values.get(b"content-length")
+    if text is None:
         return None
-    if count > 1 and len(set(message.texts(b"content-length"))) > 1:
+    if message.keys.count(b"content-length") > 1 and len(set(message.texts(b"content-length"))) > 1:
         raise Malformed("Conflicting Content-Length Headers")
-    return number(message.need(b"content-length"), "Content-Length")
+    return number(text, "Content-Length")
 
 
 def parseDatagram(data: bytes, limits: Limits) -> Request | Response:

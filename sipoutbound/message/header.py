@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from attrs import frozen
+from attrs import define
 
 from sipoutbound.message.grammar import (
     BRANCH,
@@ -21,8 +21,14 @@ from sipoutbound.message.grammar import (
 )
 from sipoutbound.message.uri import URI, Params
 
-# What may not be cut at its commas: a quoted string, a URI in angle brackets.
-_LIST_PIECE: Final = re.compile(rb"(?:" + QUOTED_STRING + rb"|<[^>]*+>|[^,\"<])++")
+# The octet: to look for it is five times as fast as to look for the text.
+_COMMA: Final = ord(",")
+
+# What may not be cut at its commas: a quoted string, a URI in angle brackets. One that is not
+# closed reaches to the end, so that nothing is lost and nobody takes its inside for values.
+_LIST_PIECE: Final = re.compile(rb'(?:"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|<[^>]*+(?:>|\Z)|[^,"<])++', re.S)
+
+_QUOTED: Final = re.compile(QUOTED_STRING)
 
 
 def splitList(text: bytes) -> list[bytes]:
@@ -30,7 +36,7 @@ def splitList(text: bytes) -> list[bytes]:
     Cut a header's text into its values, at commas outside quotes and angle brackets
     (RFC 3261 7.3.1). Empty values are dropped.
     """
-    if b"," not in text:
+    if _COMMA not in text:
         text = text.strip()
         return [text] if text else []
     if b'"' not in text and b"<" not in text:
@@ -65,7 +71,11 @@ def number(text: bytes, what: str) -> int:
     return int(match[1])
 
 
-@frozen
+# Values of these three are made for every message, and never changed. They are not frozen, as that
+# triples what it costs to make one: attrs has to go around its own guard for each attribute.
+
+
+@define
 class NameAddress:
     """
     An address with an optional display name, and the parameters that follow it: To, From, Contact,
@@ -128,7 +138,7 @@ class NameAddress:
         return self.param(name) is not None
 
 
-@frozen
+@define
 class Via:
     """
     One Via value (RFC 3261 20.42).
@@ -153,7 +163,9 @@ class Via:
         if match is None:
             raise Malformed("Bad Via")
         transport, host, port, tail = match.groups()
-        branch = BRANCH.search(tail)
+        if port is not None and not 0 < int(port) < 65536:
+            raise Malformed("Bad Port in Via")
+        branch = BRANCH.search(tail if b'"' not in tail else _QUOTED.sub(b'""', tail))
         return cls(
             transport.upper(),
             host.lower(),
@@ -170,7 +182,7 @@ class Via:
         return parseParams(self.tail)
 
 
-@frozen
+@define
 class CSeq:
     """
     A command sequence number and its method (RFC 3261 20.16).

@@ -17,6 +17,10 @@ Params = tuple[tuple[bytes, "bytes | None"], ...]
 
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
+# RFC 3261 19.1.4: the "reserved" of RFC 2396 2.2, which differ from their escapes; and "%" itself,
+# or else "%2541" would be unescaped twice.
+_RESERVED: Final = b";/?:@&=+$,%"
+
 # RFC 3261 19.1.4: parameters that, present in one URI only, make two URIs differ.
 _DECISIVE: Final = (b"user", b"ttl", b"method", b"maddr", b"transport")
 
@@ -28,6 +32,20 @@ def unescaped(text: bytes) -> bytes:
     if b"%" not in text:
         return text
     return _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), text)
+
+
+def _comparable(text: bytes) -> bytes:
+    """
+    One spelling for all texts that RFC 3261 19.1.4 takes for the same.
+    """
+    if b"%" not in text:
+        return text
+    return _ESCAPE.sub(_comparableEscape, text)
+
+
+def _comparableEscape(match: re.Match[bytes]) -> bytes:
+    octet = bytes((int(match[1], 16),))
+    return match[0].upper() if octet in _RESERVED else octet
 
 
 def sameHost(one: bytes, other: bytes) -> bool:
@@ -157,7 +175,7 @@ class URI:
             and _same(self.password, other.password)
             and self.port == other.port
             and sameHost(self.host, other.host)
-            and _sameParams(dict(self.params), dict(other.params))
+            and _sameParams(_byName(self.params), _byName(other.params))
             and _sameHeaders(self.headers, other.headers)
         )
 
@@ -197,13 +215,19 @@ def _parseParams(text: bytes) -> Params:
 def _same(one: bytes | None, other: bytes | None) -> bool:
     if one is None or other is None:
         return one is other
-    return one == other or unescaped(one) == unescaped(other)
+    return one == other or _comparable(one) == _comparable(other)
 
 
-def _sameParams(one: dict[bytes, bytes | None], other: dict[bytes, bytes | None]) -> bool:
+def _byName(params: Params) -> dict[bytes, bytes]:
+    return {
+        _comparable(name).lower(): _comparable(value or b"").lower() for name, value in params
+    }
+
+
+def _sameParams(one: dict[bytes, bytes], other: dict[bytes, bytes]) -> bool:
     for name in one.keys() | other.keys():
         if name in one and name in other:
-            if unescaped(one[name] or b"").lower() != unescaped(other[name] or b"").lower():
+            if one[name] != other[name]:
                 return False
         elif name in _DECISIVE:
             return False
@@ -213,6 +237,6 @@ def _sameParams(one: dict[bytes, bytes | None], other: dict[bytes, bytes | None]
 def _sameHeaders(one: bytes | None, other: bytes | None) -> bool:
     def parsed(text: bytes | None) -> list[tuple[bytes, bytes]]:
         pairs = (part.partition(b"=") for part in (text or b"").split(b"&"))
-        return sorted((unescaped(name).lower(), unescaped(value)) for name, _, value in pairs)
+        return sorted((_comparable(name).lower(), _comparable(value)) for name, _, value in pairs)
 
     return one == other or parsed(one) == parsed(other)

@@ -31,10 +31,10 @@ def flawOf(request: Request) -> Malformed | None:
 def _check(request: Request) -> None:
     if request.flaw is not None:
         raise request.flaw
-    keys = request.keys
-    if len(set(keys)) != len(keys):
+    keys, values = request.keys, request.values
+    if len(values) != len(keys):
         _checkOnce(keys)
-    if NONE in keys:
+    if NONE in values:
         raise Malformed("Bad Header Line")
     if request.cseq.method != request.method:
         raise Malformed("CSeq Names Another Method")

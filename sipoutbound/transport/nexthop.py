@@ -14,7 +14,7 @@ from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sipoutbound.interfaces import Address, INextHops
+from sipoutbound.interfaces import Address, INextHops, Unreachable
 from sipoutbound.message.uri import URI
 from sipoutbound.transport.flow import Flow
 from sipoutbound.transport.listener import PORTS, Listener
@@ -22,12 +22,6 @@ from sipoutbound.transport.stream import Connection
 
 # Seconds to wait for a connection: a caller has given up after 64*T1 (RFC 3261 17.1.1.2).
 CONNECT_TIMEOUT: Final = 10.0
-
-
-class Unreachable(Exception):
-    """
-    There is no way to where a URI leads; its message says why, in one line.
-    """
 
 
 @implementer(INextHops)
