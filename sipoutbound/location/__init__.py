@@ -1,0 +1,3 @@
+"""
+Where bindings are kept: a batching service above small synchronous stores.
+"""

@@ -1,0 +1,65 @@
+"""
+The one thread that a store is used from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+_T = TypeVar("_T")
+
+
+class Thread(Protocol):
+    """
+    Runs blocking calls one after the other, away from the reactor.
+    """
+
+    def start(self) -> None:
+        """
+        Be ready for L{run}.
+        """
+
+    def run(self, call: Callable[[], _T]) -> Deferred[_T]:
+        """
+        @return: fires in the reactor's thread with what C{call} returned or raised.
+        """
+
+    def stop(self) -> None:
+        """
+        End. Nothing may be running.
+        """
+
+
+@define(eq=False)
+class StoreThread:
+    """
+    A L{Thread} of its own, so that slow name look-ups in the reactor's pool hold up no commit.
+    """
+
+    _reactor: IReactorFromThreads
+    _pool: ThreadPool = field(factory=lambda: ThreadPool(0, 1, "location"), init=False)
+
+    def start(self) -> None:
+        """
+        See L{Thread.start}.
+        """
+        self._pool.start()
+
+    def run(self, call: Callable[[], _T]) -> Deferred[_T]:
+        """
+        See L{Thread.run}.
+        """
+        return deferToThreadPool(self._reactor, self._pool, call)
+
+    def stop(self) -> None:
+        """
+        See L{Thread.stop}.
+        """
+        self._pool.stop()

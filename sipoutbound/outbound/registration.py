@@ -1,0 +1,22 @@
+"""
+A REGISTER as its headers say it (RFC 3261 10.2, RFC 5626 4.2).
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from sipoutbound.outbound.terms import Terms
+
+
+@frozen
+class Registration:
+    """
+    @ivar terms: what it asks for, as granted.
+    @ivar callId: the Call-ID.
+    @ivar cseq: the CSeq number.
+    """
+
+    terms: Terms
+    callId: bytes
+    cseq: int
