@@ -1,0 +1,83 @@
+"""
+One attempt to deliver a request: what is sent down one flow, and what comes of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+from zope.interface import implementer
+
+from sipoutbound.interfaces import IClientTransaction, IFlow, IResponses
+from sipoutbound.message import message as wire
+from sipoutbound.message.message import Response
+from sipoutbound.message.unique import uniqueBranch
+from sipoutbound.routing.decision import Target
+
+if TYPE_CHECKING:
+    from sipoutbound.routing.branch import Branch
+
+
+@implementer(IResponses)
+@define(eq=False, repr=False)
+class Attempt:
+    """
+    A request under way to one target.
+
+    @ivar branch: whom its outcome concerns.
+    @ivar target: where it goes.
+    @ivar abandoned: the branch has gone on to the next flow; what still comes is late.
+    """
+
+    branch: Branch
+    target: Target
+    abandoned: bool = False
+    _transaction: IClientTransaction | None = field(default=None, init=False)
+
+    @property
+    def answered(self) -> bool:
+        """
+        Whether any response has come.
+        """
+        return self._transaction is not None and self._transaction.answered
+
+    def begin(self, request: wire.Request, flow: IFlow) -> None:
+        """
+        Send it.
+
+        @param request: complete but for our Via.
+        """
+        branch = uniqueBranch()
+        request.put(b"Via", flow.via + branch)
+        self._transaction = self.branch.fork.transactions.begin(request, branch, flow, self)
+
+    def cancel(self) -> None:
+        """
+        End it, as far as it can be.
+        """
+        if self._transaction is not None:
+            self._transaction.cancel()
+
+    def responded(self, response: Response) -> None:
+        """
+        A response came.
+        """
+        forwarded = response.copy()
+        forwarded.pop(b"via")
+        if self.abandoned:
+            self.branch.respondedLate(self, forwarded)
+        else:
+            self.branch.responded(self, forwarded)
+
+    def timedOut(self) -> None:
+        """
+        No final response came in time.
+        """
+        self.branch.timedOut(self)
+
+    def flowFailed(self) -> None:
+        """
+        The flow broke meanwhile.
+        """
+        self.branch.flowFailed(self)

@@ -1,0 +1,97 @@
+"""
+Decisions: what a router returns. All are values, so nobody can answer twice or forget to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import field, frozen
+
+from sipoutbound.interfaces import IFlow
+from sipoutbound.message.message import Response
+from sipoutbound.message.uri import URI
+
+TextHeaders = tuple[tuple[str, str], ...]
+
+
+@frozen
+class Reply:
+    """
+    Answer the request here.
+
+    @ivar status: 200 to 699.
+    @ivar reason: the reason phrase; the usual one where it is C{None}.
+    @ivar headers: (name, value) pairs.
+    """
+
+    status: int
+    reason: str | None = None
+    headers: TextHeaders = ()
+
+
+@frozen
+class Redirect:
+    """
+    Tell the caller where to go instead (302, RFC 3261 8.3).
+
+    @ivar contacts: URIs, the first the most preferred.
+    """
+
+    contacts: tuple[str, ...]
+
+
+@frozen
+class Target:
+    """
+    One recipient of a forwarded request (RFC 3261 16.5).
+
+    @ivar uri: the Request-URI to send, as bytes; the request's own where it is C{None}.
+    @ivar route: Route values to put in front of those of the request (RFC 3327 5.4).
+    @ivar flow: the flow to send it down, whatever the URI says.
+    @ivar binding: the binding it stands for, which is removed when its flow has failed.
+    @ivar otherwise: further flows of the same instance, each tried when those in front of it have
+        failed, and never two at a time (RFC 5626 7).
+    """
+
+    uri: bytes | None = None
+    route: tuple[bytes, ...] = ()
+    flow: IFlow | None = None
+    binding: Any = None
+    otherwise: tuple[Target, ...] = ()
+
+
+def _target(to: Target | URI | str | bytes) -> Target:
+    if isinstance(to, Target):
+        return to
+    return Target(to.encode() if isinstance(to, str) else bytes(to))
+
+
+def _groups(groups: tuple[Any, ...]) -> tuple[tuple[Target, ...], ...]:
+    return tuple(
+        tuple(map(_target, group)) if isinstance(group, tuple | list) else (_target(group),)
+        for group in groups
+    )
+
+
+@frozen(init=False)
+class Forward:
+    """
+    Send the request on.
+
+    C{Forward("sip:a@x.org", "sip:b@x.org")} tries one after the other; C{Forward(("sip:a@x.org",
+    "sip:b@x.org"))} both at once. URIs of this server's own domains go to their users' bindings.
+
+    @ivar groups: groups of L{Target}, the next tried when the one in front of it has failed.
+    @ivar headers: (name, value) pairs to put in front of the request's own.
+    """
+
+    groups: tuple[tuple[Target, ...], ...]
+    headers: TextHeaders = field(default=())
+
+    def __init__(self, *groups: Any, headers: TextHeaders = ()) -> None:
+        self.__attrs_init__(_groups(groups), headers)
+
+
+#: A response of L{Response} is passed on as it is: one that C{request.forward} gave.
+Decision = Reply | Forward | Redirect | Response

@@ -1,0 +1,146 @@
+"""
+What is sent to a target, and down which flow (RFC 3261 16.6, RFC 3327 5.4, RFC 5626 5.3.1, 7).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, evolve, field
+
+from sipoutbound.interfaces import IFlow, IFlows, ILocation, INextHops
+from sipoutbound.message import message as wire
+from sipoutbound.message.grammar import Malformed
+from sipoutbound.message.header import NameAddress
+from sipoutbound.message.uri import URI, cachedURI
+from sipoutbound.outbound.flowtoken import Forged
+from sipoutbound.routing.decision import Target, TextHeaders
+from sipoutbound.routing.names import Names
+from sipoutbound.routing.record import sourceRoute, tokenRoute
+from sipoutbound.routing.request import Request
+
+# RFC 3261 16.6 step 3: what a request without Max-Forwards starts from.
+_MAX_FORWARDS: Final = 70
+
+
+@define(frozen=True, eq=False)
+class Ways:
+    """
+    What is known of flows and next hops; the same for all requests.
+    """
+
+    names: Names
+    flows: IFlows
+    hops: INextHops
+    location: ILocation
+
+
+class _Gone:
+    """
+    Stands for a flow that is no more.
+    """
+
+    alive = False
+
+
+@define(eq=False, repr=False)
+class Delivery:
+    """
+    One request, and how it is sent to each of its targets.
+
+    @ivar request: as it came, less our own Routes.
+    @ivar ways: flows and next hops.
+    @ivar headers: what a router adds.
+    """
+
+    request: Request
+    ways: Ways
+    headers: TextHeaders = ()
+    _hops: int = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        forwards = self.request.message.first(b"max-forwards")
+        self._hops = int(forwards) - 1 if forwards is not None else _MAX_FORWARDS
+
+    @property
+    def location(self) -> ILocation:
+        """
+        Where a failed binding is removed.
+        """
+        return self.ways.location
+
+    def flowOf(self, target: Target) -> IFlow | None:
+        """
+        The flow that leads to a target: its own, or that of our token on top of its path. One that
+        is gone is not alive. C{None} where no token of ours leads there.
+        """
+        if target.flow is not None:
+            return target.flow
+        if not target.route:
+            return None
+        try:
+            uri = cachedURI(NameAddress.parse(target.route[0]).text)
+            if uri.user is None or not self.ways.names.named(uri):
+                return None
+            return self.ways.flows.find(uri.user) or _GONE
+        except (Forged, Malformed):
+            # Sealed by keys that we no longer have: a flow of another time. Or no way at all.
+            return _GONE
+
+    async def reach(self, target: Target) -> IFlow:
+        """
+        A flow to the next hop: the first Route, or else the Request-URI (RFC 3261 16.6 step 6, 7).
+        """
+        routes = target.route or tuple(self.request.message.all(b"route"))
+        uri = NameAddress.parse(routes[0]).uri if routes else self._target(target)
+        return await self.ways.hops.reach(uri)
+
+    def _target(self, target: Target) -> URI:
+        return self.request.target if target.uri is None else URI.parse(target.uri)
+
+    def message(self, target: Target, flow: IFlow) -> wire.Request:
+        """
+        The request as it is sent, but for our Via.
+        """
+        source = self.request.message
+        forwarded = source.copy(self._requestURI(target))
+        forwarded.set(b"Max-Forwards", b"%d" % self._hops)
+        for name, text in reversed(self.headers):
+            forwarded.put(name.encode(), text.encode())
+        ours = self.flowOf(target) is not None and target.flow is None
+        for value in reversed(target.route[1:] if ours else target.route):
+            forwarded.put(b"Route", value)
+        for route in self._recordRoutes(target, flow):
+            forwarded.put(b"Record-Route", route)
+        return forwarded
+
+    def _requestURI(self, target: Target) -> bytes | None:
+        """
+        RFC 3261 19.1.1, Table 1: no method parameter and no headers in a Request-URI.
+
+        @return: C{None} when it stays, octet by octet.
+        """
+        came = self.request.message.uri
+        wanted = bytes(self.request.target) if target.uri is None else target.uri
+        if wanted in (came, bytes(cachedURI(came))):
+            return None
+        if b"?" not in wanted and b"method=" not in wanted.lower():
+            return wanted
+        return bytes(evolve(URI.parse(wanted).without(b"method"), headers=None))
+
+    def _recordRoutes(self, target: Target, flow: IFlow) -> list[bytes]:
+        """
+        The flow it came on, then the flow it goes down, if dialogs come of it (RFC 5626 5.3): by
+        our token, or the UDP flow to a plain Contact.
+        """
+        message = self.request.message
+        if not message.formsDialog:
+            return []
+        source = sourceRoute(message, self.request.flow)
+        byToken = target.flow is not None or self.flowOf(target) is not None
+        plain = target.binding is not None and not target.route and not flow.reliable
+        routes = [source] if source is not None else []
+        return [*routes, tokenRoute(flow)] if byToken or plain else routes
+
+
+_GONE: Final[IFlow] = _Gone()  # type: ignore[assignment]

@@ -1,0 +1,83 @@
+"""
+A domain of ours: REGISTER to its registrar, a user to its bindings (RFC 3261 16.5, RFC 5626 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Final
+
+from attrs import define, evolve
+from zope.interface import implementer
+
+from sipoutbound.interfaces import ILocation, IRegistrar, IRouter
+from sipoutbound.outbound.binding import Binding
+from sipoutbound.routing.decision import Decision, Forward, Reply, Target
+from sipoutbound.routing.request import Request
+
+# What the server itself answers, where a request is for no user (RFC 3261 8.2.1, 11.2).
+_ALLOW: Final = ("Allow", "REGISTER, OPTIONS")
+_SUPPORTED: Final = ("Supported", "path, outbound")
+_CAPABLE: Final = Reply(200, headers=(_ALLOW, ("Accept", ""), _SUPPORTED))
+_NOT_ALLOWED: Final = Reply(405, headers=(_ALLOW,))
+_UNAVAILABLE: Final = Reply(480)
+
+
+@implementer(IRouter)
+@define(eq=False, repr=False)
+class Domain:
+    """
+    The users of one or more domains.
+    """
+
+    registrar: IRegistrar
+    location: ILocation
+
+    async def route(self, request: Request) -> Decision:
+        """
+        To the registrar, to the user's bindings, or answered here.
+        """
+        if request.message.method == b"REGISTER":
+            return await self.registrar.register(request.message)
+        if request.target.user is None:
+            return self._itself(request)
+        bindings = await self.location.lookup(request.target.aor())
+        return Forward(*targetGroups(bindings)) if bindings else _UNAVAILABLE
+
+    def _itself(self, request: Request) -> Decision:
+        if request.message.method != b"OPTIONS":
+            return _NOT_ALLOWED
+        required = request.message.all(b"require")
+        if required:
+            return Reply(420, headers=(("Unsupported", b", ".join(required).decode()),))
+        return _CAPABLE
+
+
+def targetGroups(bindings: Iterable[Binding]) -> list[tuple[Target, ...]]:
+    """
+    Bindings as groups of targets: instances of equal q at once, the highest q first; the flows of
+    an instance one at a time, in the order of q and then reg-id (RFC 5626 7).
+    """
+    instances: dict[bytes, list[Binding]] = {}
+    for binding in bindings:
+        # A binding without instance is an instance of its own: nothing else is known to reach it.
+        instances.setdefault(binding.instance or b"<" + binding.contact, []).append(binding)
+    devices = [sorted(flows, key=_preference) for flows in instances.values()]
+    devices.sort(key=_firstQ)
+    return [tuple(map(_device, group)) for _, group in groupby(devices, key=_firstQ)]
+
+
+def _preference(binding: Binding) -> tuple[int, float, float]:
+    # Flows without a reg-id come last, the most recent of them first (RFC 5627 6.1).
+    regId = float("inf") if binding.regId is None else binding.regId
+    return -binding.q, regId, -binding.updated
+
+
+def _firstQ(flows: list[Binding]) -> int:
+    return -flows[0].q
+
+
+def _device(flows: list[Binding]) -> Target:
+    first, *others = (Target(flow.contact, flow.path, binding=flow) for flow in flows)
+    return evolve(first, otherwise=tuple(others))

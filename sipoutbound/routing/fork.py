@@ -1,0 +1,137 @@
+"""
+Carries a L{Forward} out: the response context of RFC 3261 16.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, field
+
+from sipoutbound.interfaces import ITransactions
+from sipoutbound.message.message import Response
+from sipoutbound.message.unique import unique
+from sipoutbound.routing.best import bestOf
+from sipoutbound.routing.branch import Branch
+from sipoutbound.routing.decision import Forward, Target
+from sipoutbound.routing.delivery import Delivery
+from sipoutbound.routing.request import Request
+
+
+@define(eq=False, repr=False)
+class Fork:
+    """
+    A request on its way to the groups of a L{Forward}, one group after the other, all targets of a
+    group at once.
+
+    @ivar request: the request.
+    @ivar delivery: how it is sent.
+    @ivar transactions: what sends it.
+    @ivar respond: takes every provisional response and every 2xx, as they come.
+    @ivar concluded: told the best final response once no branch is left: a 2xx that C{respond} has
+        had already, or another.
+    """
+
+    request: Request
+    delivery: Delivery
+    transactions: ITransactions
+    respond: Callable[[Response], None]
+    concluded: Callable[[Response], None]
+    cancelled: bool = field(default=False, init=False)
+    _groups: list[tuple[Target, ...]] = field(factory=list, init=False)
+    _branches: list[Branch] = field(factory=list, init=False)
+    _finals: list[Response] = field(factory=list, init=False)
+    _authoritative: bool = field(default=False, init=False)
+    _success: Response | None = field(default=None, init=False)
+
+    @property
+    def invite(self) -> bool:
+        """
+        Whether it is an INVITE.
+        """
+        return self.request.message.method == b"INVITE"
+
+    def start(self, forward: Forward) -> None:
+        """
+        Begin with the first group.
+        """
+        self._groups = list(forward.groups)
+        self._authoritative = any(
+            target.binding is not None for group in forward.groups for target in group
+        )
+        self._next()
+
+    def _next(self) -> None:
+        if self._groups and not self._decided:
+            self._branches = [Branch.to(self, target) for target in self._groups.pop(0)]
+            for branch in tuple(self._branches):
+                branch.start()
+        else:
+            self._conclude()
+
+    @property
+    def _decided(self) -> bool:
+        # RFC 3261 16.7 step 5: a 6xx ends it for everybody.
+        busy = any(response.status >= 600 for response in self._finals)
+        return self._success is not None or self.cancelled or busy
+
+    def progressed(self, response: Response) -> None:
+        """
+        A provisional response.
+        """
+        if self._success is None:
+            self.respond(response)
+
+    def succeeded(self, response: Response, branch: Branch) -> None:
+        """
+        A 2xx: the caller gets it at once, and for INVITE each further one; the others are
+        cancelled (RFC 3261 16.7 step 5, 10).
+        """
+        if self.invite or self._success is None:
+            self._success = self._success or response
+            self.respond(response)
+        self._cancelBut(branch)
+
+    def ended(self, branch: Branch, response: Response | None) -> None:
+        """
+        A branch is over.
+
+        @param response: its final response; C{None} after a 2xx.
+        """
+        self._branches.remove(branch)
+        if response is not None:
+            self._finals.append(response)
+            if response.status >= 600:
+                self._cancelBut(branch)
+        if not self._branches:
+            self._next()
+
+    def cancel(self) -> None:
+        """
+        The caller does not want it any more (RFC 3261 16.10).
+        """
+        self.cancelled = True
+        self._cancelBut(None)
+
+    def _cancelBut(self, one: Branch | None) -> None:
+        for branch in tuple(self._branches):
+            if branch is not one:
+                branch.cancel()
+
+    def _conclude(self) -> None:
+        self.concluded(self._success or self._best())
+
+    def _best(self) -> Response:
+        if not self._finals:
+            return self._local(480)
+        best = bestOf(self._finals)
+        if best.status == 430 and self._authoritative:
+            # RFC 5626 11.5: it is for us, never for the caller.
+            return self._local(480)
+        if best.status == 503:
+            # RFC 3261 16.7 step 6: our client must not take it for our own.
+            return self._local(500)
+        return best
+
+    def _local(self, status: int) -> Response:
+        return Response.reply(self.request.message, status, toTag=unique())

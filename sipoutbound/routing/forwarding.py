@@ -1,0 +1,178 @@
+"""
+One request from its arrival to its answer: the tree is asked, its decision carried out.
+"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from sipoutbound.interfaces import IServerTransaction
+from sipoutbound.message import message as wire
+from sipoutbound.message.grammar import Malformed
+from sipoutbound.message.message import Response
+from sipoutbound.message.unique import unique
+from sipoutbound.message.uri import URI
+from sipoutbound.routing.decision import Decision, Forward, Redirect, Reply, Target
+from sipoutbound.routing.delivery import Delivery
+from sipoutbound.routing.fork import Fork
+from sipoutbound.routing.request import Request
+
+if TYPE_CHECKING:
+    from sipoutbound.routing.proxy import Proxy
+
+log = Logger()
+
+# Users of ours who lead to users of ours, and so on: more than this is a loop.
+_DEEPEST: Final = 5
+_LOOP: Final = Reply(482)
+_UNAVAILABLE: Final = Reply(480)
+
+Groups = list[tuple[Target, ...]]
+
+
+@define(eq=False, repr=False)
+class Forwarding:
+    """
+    One request being served.
+
+    @ivar serving: what waits for L{serve} to end, when it does not at once.
+    """
+
+    proxy: Proxy
+    transaction: IServerTransaction
+    serving: Deferred[None] | None = field(default=None, init=False)
+    _forks: list[Fork] = field(factory=list, init=False)
+    _cancelled: bool = field(default=False, init=False)
+    _passed: Response | None = field(default=None, init=False)
+
+    async def serve(self) -> None:
+        """
+        Decide, and do it.
+        """
+        transaction = self.transaction
+        request = Request.arrived(transaction.request, transaction.flow, self.response)
+        try:
+            decision = await self.proxy.tree.route(request)
+            response = await self.response(request, decision)
+        except Malformed as error:
+            log.info("{method} refused: {why}", method=request.method, why=error.reason)
+            response = answerOf(request.message, Reply(error.status, error.reason))
+        if response is self._passed:
+            return
+        if response.status == 408 and request.message.method != b"INVITE":
+            # RFC 4320 4.2: it would be late everywhere.
+            transaction.abandon()
+        else:
+            transaction.respond(response)
+
+    def cancel(self) -> None:
+        """
+        The caller does not want it any more (RFC 3261 16.10): whatever rings is cancelled, a router
+        that thinks is interrupted, and nothing is forwarded from now on.
+        """
+        self._cancelled = True
+        if not self._forks and self.serving is not None:
+            self.serving.cancel()
+        for fork in tuple(self._forks):
+            fork.cancel()
+
+    async def response(self, request: Request, decision: Decision) -> Response:
+        """
+        The response that a decision comes to. That of a L{Forward} is the best final one; a 2xx has
+        been passed on when it is returned, any other has not.
+        """
+        if isinstance(decision, Forward):
+            decision = refusalOf(request.message) or await self._resolved(request, decision)
+        if isinstance(decision, Forward):
+            return self._over(request) or await self._forked(request, decision)
+        if isinstance(decision, Response):
+            return decision
+        return answerOf(request.message, decision)
+
+    def _over(self, request: Request) -> Response | None:
+        """
+        What has become of it, when nothing is to be forwarded any more.
+        """
+        if self._passed is None and self._cancelled:
+            return answerOf(request.message, Reply(487))
+        return self._passed
+
+    async def _forked(self, request: Request, forward: Forward) -> Response:
+        done: Deferred[Response] = Deferred()
+        delivery = Delivery(request, self.proxy.ways, forward.headers)
+        fork = Fork(request, delivery, self.proxy.transactions, self._pass, done.callback)
+        self._forks.append(fork)
+        fork.start(forward)
+        response = await done
+        self._forks.remove(fork)
+        return response
+
+    def _pass(self, response: Response) -> None:
+        if response.status >= 200:
+            self._passed = self._passed or response
+        self.transaction.respond(response)
+
+    async def _resolved(self, request: Request, forward: Forward) -> Decision:
+        """
+        The same with bindings in place of those targets that are users of ours.
+        """
+        if not any(self._isUser(target) for group in forward.groups for target in group):
+            return forward
+        groups: Groups = []
+        failure: Decision = _UNAVAILABLE
+        for group in forward.groups:
+            found = [await self._found(request, target) for target in group]
+            groups += merged([item.groups for item in found if isinstance(item, Forward)])
+            failure = next((item for item in found if not isinstance(item, Forward)), failure)
+        return Forward(*groups, headers=forward.headers) if groups else failure
+
+    def _isUser(self, target: Target) -> bool:
+        if target.uri is None or target.binding is not None or target.route or target.flow:
+            return False
+        return self.proxy.ways.names.owns(URI.parse(target.uri))
+
+    async def _found(self, request: Request, target: Target) -> Decision:
+        if not self._isUser(target):
+            return Forward(target)
+        if request.depth >= _DEEPEST:
+            return _LOOP
+        led = request.to(target.uri or b"")
+        decision = await self.proxy.users.route(led)
+        return await self._resolved(led, decision) if isinstance(decision, Forward) else decision
+
+
+def merged(lists: list[tuple[tuple[Target, ...], ...]]) -> Groups:
+    """
+    What goes on at once: the first groups of all together, then the second ones.
+    """
+    return [sum(groups, ()) for groups in zip_longest(*lists, fillvalue=())]
+
+
+def answerOf(request: wire.Request, decision: Reply | Redirect) -> Response:
+    """
+    The response that a decision means.
+    """
+    if type(decision) is Redirect:
+        contacts = ", ".join(f"<{uri}>" for uri in decision.contacts)
+        decision = Reply(302, headers=(("Contact", contacts),))
+    assert type(decision) is Reply
+    headers = [(name.encode(), value.encode()) for name, value in decision.headers]
+    return Response.reply(request, decision.status, decision.reason, headers, unique())
+
+
+def refusalOf(request: wire.Request) -> Reply | None:
+    """
+    Why a request may not be forwarded; C{None} when it may (RFC 3261 16.3 steps 3, 5).
+    """
+    forwards = request.first(b"max-forwards")
+    if forwards is not None and int(forwards) == 0:
+        return Reply(483)
+    required = request.all(b"proxy-require")
+    if required:
+        return Reply(420, headers=(("Unsupported", b", ".join(required).decode()),))
+    return None

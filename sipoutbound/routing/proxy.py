@@ -1,0 +1,106 @@
+"""
+The proxy core (RFC 3261 16): asks the tree, and carries its decision out.
+"""
+
+from __future__ import annotations
+
+from attrs import define
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sipoutbound.interfaces import (
+    IFlow,
+    IRouter,
+    IServerTransaction,
+    ITransactions,
+    ITransactionUser,
+    Unreachable,
+)
+from sipoutbound.message import message as wire
+from sipoutbound.message.grammar import Malformed
+from sipoutbound.message.message import Response
+from sipoutbound.message.unique import unique, uniqueBranch
+from sipoutbound.routing.decision import Forward
+from sipoutbound.routing.delivery import Delivery, Ways
+from sipoutbound.routing.eager import begun
+from sipoutbound.routing.forwarding import Forwarding, refusalOf
+from sipoutbound.routing.request import Request
+
+log = Logger()
+
+
+@implementer(ITransactionUser)
+@define(eq=False, repr=False)
+class Proxy:
+    """
+    Takes requests from the transaction layer, and sends them where the tree says.
+
+    @ivar tree: the root of the routing tree.
+    @ivar users: the part of it that is asked again for a target that is a user of ours.
+    @ivar transactions: what sends.
+    @ivar ways: flows and next hops.
+    """
+
+    tree: IRouter
+    users: IRouter
+    transactions: ITransactions
+    ways: Ways
+
+    def received(self, transaction: IServerTransaction) -> None:
+        """
+        A new request.
+        """
+        if transaction.request.method == b"INVITE":
+            # RFC 3261 17.2.1: within 200 ms, or the client repeats its INVITE.
+            transaction.respond(Response.reply(transaction.request, 100))
+        forwarding = Forwarding(self, transaction)
+        try:
+            serving = begun(forwarding.serve())
+        except Exception:
+            _failed(Failure(), transaction)
+            return
+        if serving is not None:
+            forwarding.serving = serving
+            transaction.cancelled = forwarding.cancel
+            serving.addErrback(_failed, transaction)
+
+    def acknowledged(self, request: wire.Request, flow: IFlow) -> None:
+        """
+        An ACK for a 2xx: sent on without a transaction (RFC 3261 16.11), never answered.
+        """
+        passing = Deferred.fromCoroutine(self._acknowledge(Request.arrived(request, flow, None)))
+        passing.addErrback(_notPassed, flow)
+
+    async def _acknowledge(self, request: Request) -> None:
+        decision = await self.tree.route(request)
+        if type(decision) is not Forward or refusalOf(request.message) is not None:
+            return
+        delivery = Delivery(request, self.ways)
+        for target in sum(decision.groups, ())[:1]:
+            flow = delivery.flowOf(target) or await delivery.reach(target)
+            if flow.alive:
+                ack = delivery.message(target, flow)
+                ack.put(b"Via", flow.via + uniqueBranch())
+                flow.send(bytes(ack))
+
+
+def _notPassed(failure: Failure, flow: IFlow) -> None:
+    """
+    An ACK is never answered, so the log alone tells.
+    """
+    if failure.check(Unreachable, Malformed) is None:
+        log.failure("an ACK was not passed on", failure)
+    log.info("ACK of {peer} dropped: {why}", peer=flow.peer, why=failure.getErrorMessage())
+
+
+def _failed(failure: Failure, transaction: IServerTransaction) -> None:
+    """
+    A router raised an exception, or the caller has cancelled while it was thinking.
+    """
+    cancelled = failure.check(CancelledError) is not None
+    if not cancelled:
+        log.failure("a request was not served", failure)
+    status = 487 if cancelled else 500
+    transaction.respond(Response.reply(transaction.request, status, toTag=unique()))

@@ -1,0 +1,121 @@
+"""
+Record-Route and Path insertion, on the way out (RFC 5626 5.1, 5.3; RFC 3327 5.2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable
+from ipaddress import ip_address
+from typing import Final
+
+from attrs import define
+from zope.interface import implementer
+
+from sipoutbound.interfaces import IFlow, IRouter
+from sipoutbound.message import message as wire
+from sipoutbound.message.grammar import Malformed
+from sipoutbound.message.header import NameAddress
+from sipoutbound.message.message import Response
+from sipoutbound.outbound.keepalive import FlowTimer
+from sipoutbound.routing.decision import Decision
+from sipoutbound.routing.request import Request
+
+_REG_ID: Final = re.compile(rb";[ \t]*reg-id[ \t]*=", re.I)
+
+
+def isFirstHop(message: wire.Request) -> bool:
+    """
+    Whether nobody was between the client and us: exactly one Via value (RFC 5626 5.1).
+    """
+    return message.keys.count(b"via") == 1 and len(message.all(b"via")) == 1
+
+
+def sourceRoute(message: wire.Request, flow: IFlow) -> bytes | None:
+    """
+    The Record-Route value that brings later requests of the dialog back down the flow that this
+    one came on; C{None} where it forms no dialog, or somebody else knows that flow
+    (RFC 5626 5.3.2). Clients that never say C{ob} need it as much as those that do.
+    """
+    if message.formsDialog and isFirstHop(message):
+        return tokenRoute(flow)
+    return None
+
+
+def tokenRoute(flow: IFlow) -> bytes:
+    """
+    A route value that leads down a flow.
+    """
+    return b"<sip:%b@%b;lr>" % (flow.token, flow.name)
+
+
+@implementer(IRouter)
+@define(eq=False, repr=False)
+class PathInsertion:
+    """
+    The edge half of a registration: a Path with the token of the flow, on the way to the registrar,
+    and a Flow-Timer on the way back.
+
+    @ivar inner: the tree that leads to the registrar.
+    @ivar flowTimer: what to promise and to enforce.
+    """
+
+    inner: IRouter
+    flowTimer: FlowTimer
+
+    def route(self, request: Request) -> Awaitable[Decision]:
+        """
+        Mark a REGISTER; anything else goes through.
+        """
+        if request.message.method != b"REGISTER" or not isFirstHop(request.message):
+            return self.inner.route(request)
+        return self._register(request)
+
+    async def _register(self, request: Request) -> Decision:
+        message = request.message
+        path = self._path(message, request.flow)
+        if path is not None:
+            request.message = message.copy()
+            request.message.put(b"Path", path)
+        decision = await self.inner.route(request)
+        if type(decision) is Response:
+            self._promise(decision, request.flow)
+        return decision
+
+    def _path(self, message: wire.Request, flow: IFlow) -> bytes | None:
+        """
+        The Path to insert: with C{ob} for an outbound registration; without it for a plain one
+        whose Contact can't be reached but over the flow; else none.
+        """
+        if any(_REG_ID.search(text) for text in message.texts(b"contact")):
+            return b"<sip:%b@%b;lr;ob>" % (flow.token, flow.name)
+        if any(needsFlow(text, flow) for text in message.all(b"contact")):
+            return tokenRoute(flow)
+        return None
+
+    def _promise(self, response: Response, flow: IFlow) -> None:
+        """
+        RFC 5626 5.4: a Flow-Timer only beside C{Require: outbound}; it is then enforced.
+        """
+        if b"require" in response.values and b"outbound" in response.all(b"require"):
+            response.set(b"Flow-Timer", self.flowTimer.header)
+            flow.watch(self.flowTimer.seconds + self.flowTimer.grace)
+
+
+def needsFlow(contact: bytes, flow: IFlow) -> bool:
+    """
+    Whether a plain Contact is to be reached over the flow that registers it. Its own address would
+    do by RFC 3261, but not behind a NAT (it is not where the request came from), under C{.invalid}
+    (RFC 7118 5.2), or over a connection, which nobody can open to a phone.
+    """
+    try:
+        uri = NameAddress.parse(contact).uri
+        host = str(ip_address(uri.host.decode().strip("[]")))
+    except Malformed:
+        return False
+    except ValueError:
+        return uri.host.endswith(b".invalid")
+    transport = (uri.param(b"transport") or b"udp").upper()
+    if host != flow.peer[0]:
+        return True
+    return transport == flow.transport and (flow.reliable or (uri.port or 5060) == flow.peer[1])

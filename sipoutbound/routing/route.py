@@ -1,0 +1,106 @@
+"""
+Route inspection, on the way in: ours? which flow? forged or gone? (RFC 3261 16.4, RFC 5626 5.3)
+"""
+
+from __future__ import annotations
+
+from attrs import define
+from zope.interface import implementer
+
+from sipoutbound.interfaces import IFlows, IRouter
+from sipoutbound.message.header import NameAddress
+from sipoutbound.message.uri import URI, cachedURI
+from sipoutbound.outbound.flowtoken import Forged
+from sipoutbound.routing.decision import Decision, Forward, Reply, Target
+from sipoutbound.routing.names import Names
+from sipoutbound.routing.request import Request, namesOf
+
+#: RFC 5626 5.3.1: the token is not ours, or its flow is gone.
+FORGED = Reply(403, "Forged Flow Token")
+FAILED = Reply(430)
+
+
+@implementer(IRouter)
+@define(eq=False, repr=False)
+class RouteInspection:
+    """
+    Takes our own Routes off a request and follows them: a token of another flow decides where the
+    request goes, and nothing behind this router is asked.
+
+    @ivar inner: the tree for requests whose Routes do not decide.
+    @ivar dialogs: the same for requests within a dialog: no plugin sees them.
+    @ivar foreign: for requests to somebody else, by a Route or within a dialog.
+    """
+
+    names: Names
+    flows: IFlows
+    inner: IRouter
+    dialogs: IRouter
+    foreign: IRouter
+
+    async def route(self, request: Request) -> Decision:
+        """
+        Follow the Routes.
+        """
+        if b"route" not in request.message.keys:
+            return await self._beyond(request).route(request)
+        request.message = request.message.copy()
+        followed = self._follow(request)
+        if isinstance(followed, Reply | Forward):
+            return followed
+        return await followed.route(request)
+
+    def _beyond(self, request: Request) -> IRouter:
+        """
+        Where a request goes whose Routes did not decide. Within a dialog the Request-URI is the
+        Contact of somebody, who may be on this host at a port that is not ours.
+        """
+        if not request.message.inDialog:
+            return self.inner
+        return self.dialogs if self.names.owns(request.target) else self.foreign
+
+    def _follow(self, request: Request) -> Reply | Forward | IRouter:
+        """
+        @return: the decision, or the router that has it.
+        """
+        message = request.message
+        self._unstrict(request)
+        while routes := message.all(b"route"):
+            uri = cachedURI(NameAddress.parse(routes[0]).text)
+            if not self.names.named(uri):
+                return self.foreign
+            message.pop(b"route")
+            if uri.user is not None and (decided := self._token(request, uri)) is not None:
+                return decided
+        return self._beyond(request)
+
+    def _token(self, request: Request, uri: URI) -> Reply | Forward | None:
+        """
+        The token of the flow that the request came on means that it goes out (RFC 5626 5.3.2): the
+        next Route or the Request-URI decides. Any other is the flow it goes down.
+        """
+        try:
+            flow = self.flows.find(uri.user or b"")
+        except Forged:
+            return FORGED
+        if flow is None:
+            return FAILED
+        if flow.identity == request.flow.identity:
+            request.known = True
+            return None
+        return Forward(Target(flow=flow))
+
+    def _unstrict(self, request: Request) -> None:
+        """
+        A strict router has put our Record-Route into the Request-URI, and the real one last of the
+        Routes (RFC 3261 16.4).
+        """
+        target, message = request.target, request.message
+        if not (target.has(b"lr") and message.all(b"route") and self.names.named(target)):
+            return
+        *routes, last = message.all(b"route")
+        message.drop(b"route")
+        for value in reversed([b"<%b>" % bytes(target), *routes]):
+            message.put(b"Route", value)
+        request.target = cachedURI(NameAddress.parse(last).text)
+        request.ahead = namesOf(request.target)
