@@ -1,0 +1,278 @@
+"""What the operator decided, as one value, and the grammar of the options that make it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from itertools import combinations
+from pathlib import Path
+
+from attrs import field, frozen
+from twisted.internet.endpoints import serverFromString
+
+from sipoutbound.message.grammar import HOST
+
+_HOST = re.compile(HOST)
+_ADVERTISE = re.compile(r"([^:]*):(\[.*?\]|[^:]*)(?::([^:]*))?", re.DOTALL)
+_NUMBER = re.compile(r"[0-9]{1,9}")
+DATAGRAM, CONNECTION, STREAM = "udp", "tcp", "stream"
+MEMORY, SQLITE = "memory", "sqlite"
+
+# Seconds. baresip 1.x pings a stream every 20 s however short the Flow-Timer it was given.
+LEAST_FLOW_TIMER = 20
+# Seconds: a day. RFC 5626 names no greatest; a flow that may be silent longer is never found dead.
+GREATEST_FLOW_TIMER = 86400
+
+
+def number(text: str, least: int, most: int) -> int:
+    """
+    @param text: decimal digits.
+    @param least: the smallest number that will do.
+    @param most: the largest.
+    @return: the number.
+    @raise ValueError: with what would be right.
+    """
+    if _NUMBER.fullmatch(text) is None or not least <= int(text) <= most:
+        raise ValueError(f"must be a number from {least} to {most}")
+    return int(text)
+
+
+def port(text: str, least: int = 0) -> int:
+    """
+    @param text: a port number; 0 stands for one that is free.
+    @param least: the smallest number that will do.
+    @return: the number.
+    @raise ValueError: with what would be right.
+    """
+    try:
+        return number(text, least, 65535)
+    except ValueError as error:
+        raise ValueError(f"the port {error}, not '{text}'") from None
+
+
+def host(text: str) -> str:
+    """
+    @param text: a host name, an IPv4 address, or an IPv6 address in brackets.
+    @return: the same in lower case, brackets kept: as RFC 3261 25.1 writes a C{host}.
+    @raise ValueError: with what would be right.
+    """
+    # No top level of a name begins with a digit (RFC 3261 25.1, toplabel): it is an address.
+    address = text[:1] == "[" or text.rstrip(".").rpartition(".")[2][:1].isdigit()
+    wellFormed = _HOST.fullmatch(text.encode("utf-8", "replace")) and ".." not in text
+    if not wellFormed or (address and not isAddress(text.strip("[]"))):
+        raise ValueError("the host must be a name, an IPv4 address or an [IPv6 address]")
+    return text.lower()
+
+
+def flowTimer(text: str) -> int:
+    """
+    @param text: seconds, RFC 5626 4.4 and 5.4.
+    @return: the number.
+    @raise ValueError: with what would be right.
+    """
+    try:
+        return number(text, LEAST_FLOW_TIMER, GREATEST_FLOW_TIMER)
+    except ValueError as error:
+        raise ValueError(f"{error} (seconds)") from None
+
+
+def isAddress(text: str) -> bool:
+    """
+    @param text: anything.
+    @return: whether it is an IPv4 address, or an IPv6 address without brackets.
+    """
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
+
+
+@frozen
+class Listen:
+    """
+    One C{--listen}: a place where clients are waited for.
+
+    @ivar transport: L{DATAGRAM}, L{CONNECTION}, or L{STREAM} for any other Twisted endpoint.
+    @ivar port: the port, 0 for one that is free; 0 with L{STREAM}, which keeps it to itself.
+    @ivar interface: an IP address without brackets, or empty for every IPv4 address of the machine.
+    @ivar endpoint: with L{STREAM} what C{serverFromString} takes, else empty.
+    """
+
+    transport: str
+    port: int = 0
+    interface: str = ""
+    endpoint: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Listen:
+        """
+        @param text: C{udp:PORT}, C{tcp:PORT}, each with C{:interface=ADDRESS} or without, or any
+            other Twisted stream endpoint's description, such as C{systemd:domain=INET:index=0}.
+        @return: the place.
+        @raise ValueError: with what would be right.
+        """
+        transport, _, rest = text.partition(":")
+        if transport not in (DATAGRAM, CONNECTION):
+            _checkEndpoint(text)
+            return cls(STREAM, endpoint=text)
+        digits, _, rest = rest.partition(":")
+        name, _, address = rest.partition("=")
+        interface = address.replace("\\", "").removeprefix("[").removesuffix("]")
+        if rest and (name != "interface" or not isAddress(interface)):
+            raise ValueError("after the port only ':interface=' with an IP address can follow")
+        return cls(transport, port(digits), interface)
+
+    @property
+    def open(self) -> bool:
+        """Whether others than this machine can reach it, as far as the option tells."""
+        return not (self.interface and ip_address(self.interface).is_loopback)
+
+    def overlaps(self, other: Listen) -> bool:
+        """
+        @param other: another place.
+        @return: whether the operating system would not give both.
+        """
+        if STREAM in (self.transport, other.transport):
+            return self == other
+        samePort = (self.transport, self.port) == (other.transport, other.port) and self.port != 0
+        either = (self.interface, other.interface)
+        everywhere = any(not at or ip_address(at).is_unspecified for at in either)
+        return samePort and (everywhere or self.interface == other.interface)
+
+    def __str__(self) -> str:
+        if self.transport == STREAM:
+            return self.endpoint
+        place = f":interface={self.interface}" if self.interface else ""
+        return f"{self.transport}:{self.port}{place}"
+
+
+def _checkEndpoint(text: str) -> None:
+    """
+    @raise ValueError: unless Twisted knows such a stream endpoint.
+    """
+    try:
+        serverFromString(object(), text)
+    except Exception as error:  # whatever that endpoint's own plugin raises at a bad description
+        raise ValueError(
+            f"must be udp:PORT, tcp:PORT or a Twisted stream endpoint ({error})"
+        ) from error
+
+
+Advertised = tuple[str, int | None]
+
+
+def advertised(text: str) -> tuple[str, Advertised]:
+    """
+    @param text: C{TRANSPORT:HOST} or C{TRANSPORT:HOST:PORT}, IPv6 addresses in brackets.
+    @return: the transport, and the host with its port or C{None}.
+    @raise ValueError: with what would be right.
+    """
+    parts = _ADVERTISE.fullmatch(text)
+    if parts is None or parts[1] not in (DATAGRAM, CONNECTION):
+        raise ValueError("must be udp:HOST or tcp:HOST, with :PORT or without, IPv6 in [brackets]")
+    return parts[1], (host(parts[2]), None if parts[3] is None else port(parts[3], 1))
+
+
+def location(text: str) -> tuple[str, Path | None]:
+    """
+    @param text: C{memory:}, or C{sqlite:PATH}.
+    @return: L{MEMORY} and nothing, or L{SQLITE} and the absolute path.
+    @raise ValueError: with what would be right.
+    """
+    if text == f"{MEMORY}:":
+        return MEMORY, None
+    kind, _, name = text.partition(":")
+    if kind != SQLITE or not name:
+        raise ValueError("must be memory: or sqlite:PATH")
+    return SQLITE, path(name)
+
+
+def path(text: str) -> Path:
+    """
+    @param text: the name of a file or folder, from the current folder, C{~} being the user's.
+    @return: the same, absolute, so that it means the same when C{twistd} has changed folders.
+    @raise ValueError: when it cannot be the name of a file.
+    """
+    if not text or "\0" in text:
+        raise ValueError("must be the name of a file or folder")
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+
+
+def route(text: str) -> tuple[str, str | None]:
+    """
+    @param text: C{NAME} or C{NAME:ARGUMENT}.
+    @return: the name, and the argument or C{None}.
+    @raise ValueError: with what would be right.
+    """
+    name, colon, argument = text.partition(":")
+    if not name:
+        raise ValueError("must be NAME or NAME:ARGUMENT; --help-routes lists the names")
+    return name, argument if colon else None
+
+
+@frozen
+class Settings:
+    """
+    What the operator decided. Whatever was not said has its default.
+
+    @ivar domains: what this server answers for, as RFC 3261 25.1 writes a C{host}, lower case.
+    @ivar listen: where clients are waited for.
+    @ivar advertise: C{udp} or C{tcp} to the host, in brackets if IPv6, and port that are written
+        into Via, Path and Record-Route instead of the listener's; the port may be C{None}.
+    @ivar location: L{MEMORY} and C{None}, or L{SQLITE} and the database's path.
+    @ivar flowTimer: seconds, RFC 5626 4.4 and 5.4.
+    @ivar state: the folder with the keys of flow tokens and the embedded database.
+    @ivar routes: name and argument of each routing plugin, the outermost first.
+    @ivar allowAnonymous: whether strangers may register over a network.
+    """
+
+    domains: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    listen: tuple[Listen, ...] = (
+        Listen(DATAGRAM, 5060, "127.0.0.1"),
+        Listen(CONNECTION, 5060, "127.0.0.1"),
+    )
+    advertise: Mapping[str, Advertised] = field(factory=dict)
+    flowTimer: int = 120
+    state: Path = field(factory=lambda: path("sipoutbound.state"))
+    location: tuple[str, Path | None] = field()
+    routes: tuple[tuple[str, str | None], ...] = ()
+    allowAnonymous: bool = False
+
+    @location.default
+    def _embedded(self) -> tuple[str, Path | None]:
+        return SQLITE, self.state / "location.sqlite"
+
+    def __attrs_post_init__(self) -> None:
+        """
+        @raise ValueError: when two decisions contradict each other, with what would be right.
+        """
+        self._checkApart()
+        self._checkAdvertised()
+        self._checkSafe()
+
+    def _checkApart(self) -> None:
+        for one, other in combinations(self.listen, 2):
+            if one.overlaps(other):
+                raise ValueError(
+                    f"--listen {one} and --listen {other} are the same place: leave one out"
+                )
+
+    def _checkAdvertised(self) -> None:
+        kinds = {CONNECTION if one.transport == STREAM else one.transport for one in self.listen}
+        for transport in self.advertise.keys() - kinds:
+            raise ValueError(
+                f"--advertise {transport}:{self.advertise[transport][0]}: nothing listens there, "
+                f"add --listen {transport}:PORT or leave it out"
+            )
+
+    def _checkSafe(self) -> None:
+        for one in self.listen:
+            if one.open and not self.allowAnonymous:
+                local = "" if one.transport == STREAM else "add ':interface=127.0.0.1', or "
+                raise ValueError(
+                    f"--listen {one}: strangers could register there: {local}say --allow-anonymous"
+                )

@@ -1,0 +1,250 @@
+"""
+Composes the server from its settings; decides nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+import socket
+from time import time
+from typing import Any, Final
+
+from twisted.application.service import IService, MultiService
+from twisted.internet import reactor as theReactor
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from sipoutbound import settings as spec
+from sipoutbound.location.service import Location
+from sipoutbound.location.sqlite import SQLiteStore
+from sipoutbound.location.store import StoreError
+from sipoutbound.location.thread import StoreThread
+from sipoutbound.message.grammar import Malformed
+from sipoutbound.message.header import NameAddress
+from sipoutbound.message.uri import cachedURI
+from sipoutbound.mistake import Mistake
+from sipoutbound.options import Options
+from sipoutbound.outbound.binding import Binding
+from sipoutbound.outbound.flowtoken import Forged, StreamFlow
+from sipoutbound.outbound.keepalive import FlowTimer
+from sipoutbound.plugin import routers
+from sipoutbound.registrar import Registrar
+from sipoutbound.routing.delivery import Ways
+from sipoutbound.routing.domain import Domain
+from sipoutbound.routing.names import Names
+from sipoutbound.routing.outgoing import Outgoing
+from sipoutbound.routing.proxy import Proxy
+from sipoutbound.routing.record import PathInsertion
+from sipoutbound.routing.route import RouteInspection
+from sipoutbound.routing.router import Branching
+from sipoutbound.settings import Settings
+from sipoutbound.stack import Stack
+from sipoutbound.state import keysIn, madeFolder
+from sipoutbound.transport.flow import Flow, hostport
+from sipoutbound.transport.listen import (
+    BoundService,
+    DatagramService,
+    EndpointService,
+    StreamService,
+    bound,
+)
+from sipoutbound.transport.listener import Listener
+from sipoutbound.transport.nexthop import NextHops
+from sipoutbound.transport.table import Flows
+
+__all__ = ["Options", "makeService"]
+
+log = Logger()
+
+_KINDS: Final = {
+    spec.DATAGRAM: (b"UDP", socket.SOCK_DGRAM, DatagramService),
+    spec.CONNECTION: (b"TCP", socket.SOCK_STREAM, StreamService),
+}
+
+
+def makeService(options: Options) -> IService:
+    """
+    The server, as C{twistd} asks for it.
+
+    @raise Mistake: when it can't be what the options say.
+    """
+    server: IService = Server(options.settings, theReactor)
+    # What is there now stays. And what a REGISTER leaves behind for 32 s is no garbage: by default
+    # the collector looks through it again and again, for a tenth to a quarter of all CPU time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    return server
+
+
+class Server(MultiService):
+    """
+    Edge proxy, registrar, authoritative proxy and location service in one process.
+    """
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        super().__init__()
+        madeFolder(settings.state)
+        self.settings, self.reactor = settings, reactor
+        self.ports: list[BoundService] = []
+        self.stack = Stack(reactor)
+        self.flows = Flows(keysIn(settings.state), self.stack.now, self.stack.later, self._lost)
+        self.names = Names(frozenset(name.encode() for name in settings.domains))
+        self.location = Location(reactor, time, self._isDead)
+        self._store()
+        self.location.setServiceParent(self)
+        self._listen()
+        self._tree()
+
+    def _store(self) -> None:
+        kind, path = self.settings.location
+        if kind == spec.MEMORY or path is None:
+            return
+        store = SQLiteStore(path)
+        try:
+            store.check()
+        except StoreError as error:
+            raise Mistake(f"--location {kind}:{error}") from error
+        self.location.keepIn(store, StoreThread(self.reactor))
+
+    def _listen(self) -> None:
+        for place in self.settings.listen:
+            if place.transport == spec.STREAM:
+                listener = self._listener(b"TCP", spec.CONNECTION)
+                service: Any = EndpointService(self.reactor, listener, place.endpoint)
+            else:
+                service = self._bound(place)
+            service.setServiceParent(self)
+
+    def _bound(self, place: spec.Listen) -> BoundService:
+        transport, kind, service = _KINDS[place.transport]
+        listener = self._listener(transport, place.transport)
+        try:
+            opened = bound(kind, place.interface, place.port)
+        except OSError as error:
+            raise Mistake(f"--listen {place}: {error.strerror}") from error
+        port = service(self.reactor, listener, opened)
+        self.ports.append(port)
+        for address in reachable(port.address):
+            self.names.addresses.add(address)
+        return port
+
+    def _listener(self, transport: bytes, kind: str) -> Listener:
+        advertised = None
+        if kind in self.settings.advertise:
+            host, port = self.settings.advertise[kind]
+            advertised = host.encode() if port is None else b"%b:%d" % (host.encode(), port)
+            self.names.addresses.add(b"%b:%d" % (host.encode(), port or 5060))
+        addresses = self.names.addresses
+        return Listener(transport, self.flows, self.stack.received, addresses, advertised)
+
+    def _tree(self) -> None:
+        outgoing = Outgoing(self.location)
+        registrar = Registrar(self.location, self._serves, time, flowOf=self._tokenOf)
+        domain = Domain(registrar, self.location)
+        branching = Branching(outgoing, dict.fromkeys(self.settings.domains, domain))
+        users = routers(self.settings.routes, branching)
+        timer = FlowTimer(self.settings.flowTimer)
+        inner = PathInsertion(users, timer)
+        tree = RouteInspection(self.names, self.flows, inner, branching, outgoing)
+        hops = NextHops(self.reactor, self._listener(b"TCP", spec.CONNECTION))
+        ways = Ways(self.names, self.flows, hops, self.location)
+        self.stack.user = Proxy(tree, users, self.stack, ways)
+
+    def _serves(self, host: bytes) -> bool:
+        return host in self.names.domains
+
+    def _tokenOf(self, path: bytes) -> bytes:
+        """
+        The flow token in a Path value of ours; empty where it is none.
+        """
+        try:
+            uri = cachedURI(NameAddress.parse(path).text)
+        except Malformed:
+            return b""
+        return uri.user or b"" if self.names.named(uri) else b""
+
+    def _isDead(self, binding: Binding) -> bool:
+        """
+        Whether a stored binding can't be reached: its connection was one of an earlier run, or its
+        token was sealed by keys that are gone.
+        """
+        if not binding.flow:
+            return False
+        try:
+            identity = self.flows.keys.open(binding.flow)
+        except Forged:
+            return True
+        return isinstance(identity, StreamFlow) and identity.epoch != self.flows.epoch
+
+    def _lost(self, flow: Flow) -> None:
+        self.location.flowDied(flow.token)
+        self.stack.flowLost(flow)
+
+    def startService(self) -> None:
+        """
+        Start, and say where and how to register a phone.
+        """
+        super().startService()
+        domains = ", ".join(self.settings.domains)
+        for port in self.ports:
+            transport = port.listener.transport.decode()
+            log.info("listening: {at} {transport}", at=shown(port), transport=transport)
+        log.info("domains: {domains}", domains=domains)
+        log.info("state: {state}; {kept}", state=self.settings.state, kept=self._kept())
+        for port in self.ports[-1:]:
+            transport = port.listener.transport.decode().lower()
+            account = f"<sip:alice@{self.settings.domains[0]}>"
+            log.info(
+                "to register a phone, e.g. a baresip account: {account}",
+                account=f'{account};outbound="sip:{shown(port)};transport={transport}"'
+                ";sipnat=outbound;regint=600",
+            )
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Close every connection and stop.
+
+        @return: fires when what happened until then is stored.
+        """
+        for flow in self.flows.streams():
+            flow.close()
+        stopped: Deferred[Any] = super().stopService()
+        return stopped.addCallback(lambda _: self.stack.stop())
+
+    def _kept(self) -> str:
+        path = self.settings.location[1]
+        return "bindings in memory only" if path is None else f"bindings in {path}"
+
+
+def shown(port: BoundService) -> str:
+    """
+    An address for people.
+    """
+    return hostport(port.address).decode()
+
+
+def reachable(address: tuple[str, int]) -> list[bytes]:
+    """
+    The addresses by which peers may know a listening port: its own, or if it listens on all, those
+    of this machine that can be told without asking anybody.
+    """
+    host, port = address
+    if host not in ("0.0.0.0", "::"):
+        return [hostport(address)]
+    return [hostport((name, port)) for name in ("127.0.0.1", "::1", *outwardAddresses())]
+
+
+def outwardAddresses() -> list[str]:
+    """
+    The addresses that packets to the rest of the world would leave from; none are sent.
+    """
+    found = []
+    # RFC 5737, RFC 3849: addresses for documentation, routed like any other.
+    for family, peer in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((peer, 5060))
+                found.append(probe.getsockname()[0])
+            except OSError:
+                continue
+    return found
