@@ -1,0 +1,453 @@
+"""
+Doubles of what routing and the stack meet: messages, flows, transactions, next hops, a location
+service; none of them needs a reactor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, evolve, field
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from sipoutbound.interfaces import (
+    Address,
+    IClientTransaction,
+    IFlow,
+    IFlows,
+    ILocation,
+    INextHops,
+    IRegistrar,
+    IResponses,
+    IRouter,
+    IServerTransaction,
+    ITransactions,
+)
+from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.uri import URI
+from sipoutbound.outbound.binding import Binding
+from sipoutbound.outbound.flowtoken import Forged, StreamFlow
+from sipoutbound.routing.decision import Decision
+from sipoutbound.routing.names import Names
+from sipoutbound.routing.request import Request as Passage
+
+#: The one instance of most tests.
+PHONE = b"urn:uuid:00000000-0000-4000-8000-000000000001"
+
+BINDING = Binding(
+    aor=b"bob@example.com",
+    contact=b"sip:bob@192.0.2.4:5060",
+    params=b"",
+    instance=None,
+    regId=None,
+    path=(),
+    callId=b"register-1",
+    cseq=1,
+    q=1000,
+    expires=2_000_000_000,
+    updated=1_000_000_000.0,
+    userAgent=b"",
+    flow=b"",
+)
+
+
+def request(
+    method: bytes = b"INVITE",
+    uri: bytes = b"sip:bob@example.com",
+    *headers: bytes,
+    via: bytes = b"SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKcaller",
+    to: bytes = b"<sip:bob@example.com>",
+    forwards: bytes = b"70",
+    body: bytes = b"",
+) -> Request:
+    """
+    A request as it is received.
+
+    @param headers: further header lines.
+    """
+    head = (
+        method + b" " + uri + b" SIP/2.0",
+        b"Via: " + via,
+        *headers,
+        b"Max-Forwards: " + forwards,
+        b"From: <sip:alice@example.com>;tag=a1",
+        b"To: " + to,
+        b"Call-ID: call-1",
+        b"CSeq: 1 " + method,
+    )
+    message = parseMessage(b"\r\n".join(head), body)
+    assert isinstance(message, Request)
+    return message
+
+
+@implementer(IFlow)
+@define(eq=False)
+class FakeFlow:
+    """
+    A flow that keeps what is sent down.
+
+    @ivar label: its name in a test; its token is made of it.
+    @ivar sent: what was sent.
+    @ivar watched: the limits it was watched with.
+    """
+
+    label: bytes = b"flow"
+    peer: Address = ("192.0.2.9", 5060)
+    transport: bytes = b"TCP"
+    reliable: bool = True
+    pending: set[Any] | None = None
+    alive: bool = True
+    sent: list[bytes] = field(factory=list)
+    watched: list[float] = field(factory=list)
+
+    @property
+    def identity(self) -> object:
+        """
+        Equal for flows with equal labels.
+        """
+        return StreamFlow(self.label, 1)
+
+    @property
+    def token(self) -> bytes:
+        """
+        Readable, unlike a real one.
+        """
+        return b"token-of-" + self.label
+
+    @property
+    def name(self) -> bytes:
+        """
+        The edge.
+        """
+        return b"edge.example.com" + (b";transport=tcp" if self.reliable else b"")
+
+    @property
+    def via(self) -> bytes:
+        """
+        The beginning of the edge's Via.
+        """
+        return b"SIP/2.0/" + self.transport + b" edge.example.com;branch="
+
+    def send(self, data: bytes) -> None:
+        """
+        Keep it.
+        """
+        if self.alive:
+            self.sent.append(data)
+
+    def beside(self, port: int) -> FakeFlow:
+        """
+        Another flow, for UDP.
+        """
+        return self if self.reliable else evolve(self, peer=(self.peer[0], port))
+
+    def watch(self, limit: float) -> None:
+        """
+        Keep the limit.
+        """
+        self.watched.append(limit)
+
+    @property
+    def path(self) -> bytes:
+        """
+        The Path value of an outbound registration over it.
+        """
+        return b"<sip:%b@%b;lr;ob>" % (self.token, self.name)
+
+
+@implementer(IFlows)
+@define(eq=False)
+class FakeFlows:
+    """
+    The flows there are.
+
+    @ivar flows: by token; C{None} for one that is gone. A token that is not in it is forged.
+    """
+
+    flows: dict[bytes, FakeFlow | None] = field(factory=dict)
+
+    @classmethod
+    def of(cls, *flows: FakeFlow) -> FakeFlows:
+        """
+        A table with these flows, and one that is gone.
+        """
+        return cls({b"token-of-gone": None, **{flow.token: flow for flow in flows}})
+
+    def find(self, token: bytes) -> FakeFlow | None:
+        """
+        @raise Forged: for a token that is not in the table.
+        """
+        try:
+            flow = self.flows[token]
+        except KeyError:
+            raise Forged("not ours") from None
+        return flow if flow is not None and flow.alive else None
+
+
+@implementer(INextHops)
+@define(eq=False)
+class FakeHops:
+    """
+    Next hops by URI.
+
+    @ivar ways: what reaching a URI comes to; an exception is raised, a L{Deferred} waited for.
+    @ivar reached: the URIs that were asked for.
+    """
+
+    ways: dict[bytes, Any] = field(factory=dict)
+    reached: list[bytes] = field(factory=list)
+
+    async def reach(self, uri: URI) -> IFlow:
+        """
+        What C{ways} says; by default a new UDP flow, labelled with the URI.
+        """
+        text = bytes(uri)
+        self.reached.append(text)
+        way = self.ways.get(text)
+        if isinstance(way, Exception):
+            raise way
+        if isinstance(way, Deferred):
+            way = await way
+        if way is None:
+            way = self.ways[text] = FakeFlow(text, transport=b"UDP", reliable=False)
+        found: IFlow = way
+        return found
+
+
+@implementer(ILocation)
+@define(eq=False)
+class FakeLocation:
+    """
+    Bindings by address of record.
+
+    @ivar removed: the bindings that were to be removed.
+    @ivar tokens: of the flows that somebody has registered over.
+    """
+
+    bindings: dict[bytes, tuple[Binding, ...]] = field(factory=dict)
+    removed: list[Binding] = field(factory=list)
+    tokens: set[bytes] = field(factory=set)
+
+    async def lookup(self, aor: bytes) -> tuple[Binding, ...]:
+        """
+        The bindings of an AoR.
+        """
+        return self.bindings.get(aor, ())
+
+    async def remove(self, binding: Binding) -> bool:
+        """
+        Note it.
+        """
+        self.removed.append(binding)
+        return True
+
+    def registered(self, flow: bytes) -> bool:
+        """
+        Whether C{tokens} has it.
+        """
+        return flow in self.tokens
+
+
+@implementer(IRegistrar)
+@define(eq=False)
+class FakeRegistrar:
+    """
+    Answers every REGISTER alike.
+
+    @ivar headers: of the answers.
+    @ivar seen: the REGISTERs.
+    """
+
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    seen: list[Request] = field(factory=list)
+
+    async def register(self, request: Request) -> Response:
+        """
+        The answer.
+        """
+        self.seen.append(request)
+        return Response.reply(request, self.status, None, self.headers, b"registrar")
+
+
+@implementer(IRouter)
+@define(eq=False)
+class FakeRouter:
+    """
+    Always decides the same.
+
+    @ivar seen: the requests it was asked about.
+    """
+
+    decision: Decision
+    seen: list[Passage] = field(factory=list)
+
+    async def route(self, request: Passage) -> Decision:
+        """
+        The decision.
+        """
+        self.seen.append(request)
+        return self.decision
+
+
+@implementer(IServerTransaction)
+@define(eq=False)
+class FakeServerTransaction:
+    """
+    A request that waits for its answer.
+
+    @ivar responses: those given.
+    @ivar abandoned: whether it was forgotten.
+    """
+
+    request: Request
+    flow: FakeFlow = field(factory=FakeFlow)
+    cancelled: Callable[[], None] | None = None
+    responses: list[Response] = field(factory=list)
+    abandoned: bool = False
+
+    def respond(self, response: Response) -> None:
+        """
+        Keep it.
+        """
+        self.responses.append(response)
+
+    def abandon(self) -> None:
+        """
+        Note it.
+        """
+        self.abandoned = True
+
+    def cancel(self) -> None:
+        """
+        A CANCEL came.
+        """
+        assert self.cancelled is not None
+        self.cancelled()
+
+    @property
+    def statuses(self) -> list[int]:
+        """
+        The status codes of the responses so far.
+        """
+        return [response.status for response in self.responses]
+
+
+@implementer(IClientTransaction)
+@define(eq=False)
+class FakeClientTransaction:
+    """
+    A request that was sent, and waits for what the test lets come.
+
+    @ivar cancels: how often it was to be cancelled.
+    """
+
+    request: Request
+    branch: bytes
+    flow: IFlow
+    user: IResponses
+    answered: bool = False
+    cancels: int = 0
+
+    def cancel(self) -> None:
+        """
+        Count it.
+        """
+        self.cancels += 1
+
+    def answer(self, status: int, *headers: tuple[bytes, bytes], tag: bytes = b"b1") -> Response:
+        """
+        Let a response come.
+
+        @return: the response as it came.
+        """
+        response = Response.reply(self.request, status, None, headers, tag)
+        self.answered = True
+        self.user.responded(response)
+        return response
+
+    def timeOut(self) -> None:
+        """
+        Let timer B or F fire.
+        """
+        self.user.timedOut()
+
+    def fail(self) -> None:
+        """
+        Let the flow break.
+        """
+        self.user.flowFailed()
+
+
+@implementer(ITransactions)
+@define(eq=False)
+class FakeTransactions:
+    """
+    The transaction layer, its clock in the hands of the test.
+
+    @ivar begun: what was sent, in order.
+    """
+
+    clock: Clock = field(factory=Clock)
+    begun: list[FakeClientTransaction] = field(factory=list)
+
+    def begin(
+        self, request: Request, branch: bytes, flow: IFlow, user: IResponses
+    ) -> FakeClientTransaction:
+        """
+        Note it; on a dead flow it fails at once, as the stack does.
+        """
+        transaction = FakeClientTransaction(request, branch, flow, user)
+        self.begun.append(transaction)
+        if not flow.alive:
+            user.flowFailed()
+        return transaction
+
+    def later(self, delay: float, call: Callable[[Any], None], argument: Any) -> Any:
+        """
+        By the clock.
+        """
+        return Later(self.clock.callLater(delay, call, argument))
+
+    @property
+    def flows(self) -> list[bytes]:
+        """
+        The labels of the flows that were sent down.
+        """
+        return [begun.flow.label for begun in self.begun if isinstance(begun.flow, FakeFlow)]
+
+
+@define(eq=False)
+class Later:
+    """
+    A call to be made later that may be cancelled at any time, as those of the wheel.
+    """
+
+    _call: Any
+
+    def cancel(self) -> None:
+        """
+        Not to be made any more.
+        """
+        if self._call.active():
+            self._call.cancel()
+
+
+def names() -> Names:
+    """
+    The names of the server in these tests.
+    """
+    return Names(frozenset((b"example.com",)), {b"edge.example.com:5060", b"192.0.2.1:5060"})
+
+
+def flowBinding(flow: FakeFlow, regId: int = 1, **changes: Any) -> Binding:
+    """
+    An outbound binding of the phone over a flow.
+    """
+    outbound = evolve(
+        BINDING, instance=PHONE, regId=regId, path=(flow.path,), flow=flow.token
+    )
+    return evolve(outbound, **changes)
