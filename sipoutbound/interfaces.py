@@ -95,7 +95,7 @@ class IServerTransaction(Interface):
 
     def abandon() -> None:
         """
-        Forget it without an answer (RFC 4320 4.2: no late 408 to a non-INVITE).
+        Never answer it, and absorb its repetitions (RFC 4320 4.2: no late 408 to a non-INVITE).
         """
 
 

@@ -29,7 +29,7 @@ from sipoutbound.outbound.update import FlowOf, update
 _Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 _NONE: Final[_Headers] = ()
 
-#: How many clients' REGISTERs are remembered as read, about 1 kB each. A refresh repeats all that
+#: How many clients' REGISTERs are remembered as read, 1.5 kB each. A refresh repeats all that
 #: matters but its CSeq to the letter, and reading it would cost more than all the rest.
 REMEMBERED: Final = 1 << 16
 
@@ -73,7 +73,6 @@ class Registrar:
     @ivar now: tells the time in seconds since the epoch.
     @ivar policy: what it grants.
     @ivar flowOf: the key of this server's flow that a Path value names; empty where it names none.
-    @ivar flowTimer: the Flow-Timer to announce in seconds, as digits; C{None} for no announcement.
     """
 
     _location: Changing
@@ -81,7 +80,6 @@ class Registrar:
     _now: Callable[[], float]
     _policy: Policy = field(factory=Policy)
     _flowOf: FlowOf = lambda value: b""
-    _flowTimer: bytes | None = None
     _client: Callable[[Texts], _Client] = field(init=False)
     _date: tuple[int, bytes] = field(default=(0, b""), init=False)
 
@@ -119,9 +117,6 @@ class Registrar:
             headers += [(b"Path", value) for value in terms.path]
         if terms.appliesOutbound:
             headers.append((b"Require", b"outbound"))
-            # Only who holds the connection says how often it is to be used (RFC 5626 6).
-            if self._flowTimer is not None and terms.hops == 1:
-                headers.append((b"Flow-Timer", self._flowTimer))
         headers.append((b"Supported", _SUPPORTED))
         return tuple(headers)
 

@@ -12,17 +12,13 @@ from attrs import field, frozen
 from twisted.internet.endpoints import serverFromString
 
 from sipoutbound.message.grammar import HOST
+from sipoutbound.outbound.keepalive import LONGEST, SHORTEST
 
 _HOST = re.compile(HOST)
 _ADVERTISE = re.compile(r"([^:]*):(\[.*?\]|[^:]*)(?::([^:]*))?", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 DATAGRAM, CONNECTION, STREAM = "udp", "tcp", "stream"
 MEMORY, SQLITE = "memory", "sqlite"
-
-# Seconds. baresip 1.x pings a stream every 20 s however short the Flow-Timer it was given.
-LEAST_FLOW_TIMER = 20
-# Seconds: a day. RFC 5626 names no greatest; a flow that may be silent longer is never found dead.
-GREATEST_FLOW_TIMER = 86400
 
 
 def number(text: str, least: int, most: int) -> int:
@@ -72,7 +68,7 @@ def flowTimer(text: str) -> int:
     @raise ValueError: with what would be right.
     """
     try:
-        return number(text, LEAST_FLOW_TIMER, GREATEST_FLOW_TIMER)
+        return number(text, SHORTEST, LONGEST)
     except ValueError as error:
         raise ValueError(f"{error} (seconds)") from None
 

@@ -22,7 +22,7 @@ from sipoutbound.location.thread import StoreThread
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.header import NameAddress
 from sipoutbound.message.uri import cachedURI
-from sipoutbound.mistake import Mistake
+from sipoutbound.mistake import Mistake, announced
 from sipoutbound.options import Options
 from sipoutbound.outbound.binding import Binding
 from sipoutbound.outbound.flowtoken import Forged, StreamFlow
@@ -30,7 +30,7 @@ from sipoutbound.outbound.keepalive import FlowTimer
 from sipoutbound.plugin import routers
 from sipoutbound.registrar import Registrar
 from sipoutbound.routing.delivery import Ways
-from sipoutbound.routing.domain import Domain
+from sipoutbound.routing.domain import Domain, Responsibility
 from sipoutbound.routing.names import Names
 from sipoutbound.routing.outgoing import Outgoing
 from sipoutbound.routing.proxy import Proxy
@@ -45,6 +45,7 @@ from sipoutbound.transport.listen import (
     BoundService,
     DatagramService,
     EndpointService,
+    ListenError,
     StreamService,
     bound,
 )
@@ -140,7 +141,7 @@ class Server(MultiService):
     def _tree(self) -> None:
         outgoing = Outgoing(self.location)
         registrar = Registrar(self.location, self._serves, time, flowOf=self._tokenOf)
-        domain = Domain(registrar, self.location)
+        domain = Responsibility(self.names, Domain(registrar, self.location), outgoing)
         branching = Branching(outgoing, dict.fromkeys(self.settings.domains, domain))
         users = routers(self.settings.routes, branching)
         timer = FlowTimer(self.settings.flowTimer)
@@ -184,7 +185,12 @@ class Server(MultiService):
         """
         Start, and say where and how to register a phone.
         """
-        super().startService()
+        try:
+            super().startService()
+        except ListenError as error:
+            raise announced(f"--listen {error}") from error
+        except StoreError as error:
+            raise announced(f"--location {self.settings.location[0]}:{error}") from error
         domains = ", ".join(self.settings.domains)
         for port in self.ports:
             transport = port.listener.transport.decode()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from sipoutbound.interfaces import IClientTransaction, IFlow, IResponses, IServerTransaction
@@ -17,6 +18,8 @@ from sipoutbound.transaction.client import clientMachine
 from sipoutbound.transaction.machine import Action, Event, Input, Machine, State, eventOf
 from sipoutbound.transaction.server import serverMachine
 from sipoutbound.transaction.timers import NEVER, T1, T2, Timer, again, duration
+
+log = Logger()
 
 if TYPE_CHECKING:
     from sipoutbound.stack import Stack
@@ -126,8 +129,15 @@ class ServerTransaction(Transaction):
 
     def abandon(self) -> None:
         """
-        Forget it without an answer.
+        Forget it without an answer, once its client does not repeat it any more (RFC 4320 4.2).
         """
+        self.stop()
+        if self.flow.reliable:
+            self._forget(None)
+        else:
+            self.stack.later(duration(Timer.J, False), self._forget, None)
+
+    def _forget(self, _: None) -> None:
         self.stop()
         self.stack.servers.pop(self.key, None)
 
@@ -144,7 +154,7 @@ class ServerTransaction(Transaction):
         elif action is _STOP:
             self.stop()
         elif action is _DESTROY:
-            self.abandon()
+            self._forget(None)
 
 
 @implementer(IClientTransaction)
@@ -175,9 +185,9 @@ class ClientTransaction(Transaction):
         """
         A response came.
         """
-        first, self.answered = not self.answered, True
+        owed, self.answered = self._cancelling and not self.answered, True
         self.feed(eventOf(response.status), response)
-        if first and self._cancelling:
+        if owed:
             self._sendCancel()
 
     def flowFailed(self) -> None:
@@ -215,7 +225,11 @@ class ClientTransaction(Transaction):
         elif action is _DESTROY:
             self._forget()
         elif self.user is not None:
-            self._report(action, message, self.user)
+            try:
+                self._report(action, message, self.user)
+            except Exception:
+                # What else the machine asks for is owed to the peer: an ACK, an end.
+                log.failure("what came of a request was not taken")
 
     def _report(self, action: Any, message: Response | Request | None, user: IResponses) -> None:
         if action is _PASS:

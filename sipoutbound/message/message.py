@@ -29,6 +29,7 @@ from sipoutbound.message.uri import URI, cachedURI, sameHost
 
 # A line break that is not the start of a folded line (RFC 3261 7.3.1).
 _UNFOLDED: Final = re.compile(rb"\r\n(?![ \t])")
+_BARE_BREAK: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r\n[ \t]++")
 
 # Asks for the source port (RFC 3581 3).
@@ -111,7 +112,7 @@ class Message:
         @raise Malformed: when there is none, or it is none.
         """
         if self._via is None:
-            text = self.need(b"via")
+            text = self.values.get(b"via") or self.need(b"via")
             self._via = Via.parse((splitList(text) or [text])[0] if _COMMA in text else text)
         return self._via
 
@@ -121,7 +122,7 @@ class Message:
         @raise Malformed: when CSeq is absent or bad.
         """
         if self._cseq is None:
-            self._cseq = CSeq.parse(self.need(b"cseq"))
+            self._cseq = CSeq.parse(self.values.get(b"cseq") or self.need(b"cseq"))
         return self._cseq
 
     @property
@@ -327,13 +328,12 @@ class Response(Message):
         if toTag is not None and b"to" in values and not _hasTag(values[b"to"]):
             values[b"to"] += b";tag=" + toTag
             lines[keys.index(b"to")] = b"To: " + values[b"to"]
-        for name, value in headers:
-            lines.append(name + b": " + value)
-            keys.append(key := KEYS[name])
-            values.setdefault(key, value)
-        lines.append(b"Content-Length: 0")
-        keys.append(b"content-length")
-        values[b"content-length"] = b"0"
+        pairs = (*headers, _NO_BODY)
+        lines += map(b": ".join, pairs)
+        names, texts = zip(*pairs, strict=True)
+        added = [*map(KEYS.__getitem__, names)]
+        keys += added
+        values = {**dict(zip(reversed(added), reversed(texts), strict=True)), **values}
         start = b"SIP/2.0 %d %b" % (status, phrase)
         return cls(start, lines, keys, values, b"", status, phrase)
 
@@ -344,6 +344,8 @@ class Response(Message):
         lines, keys, values = self.lines.copy(), self.keys.copy(), self.values.copy()
         return Response(self.start, lines, keys, values, self.body, self.status, self.reason)
 
+
+_NO_BODY: Final = (b"Content-Length", b"0")
 
 # RFC 3261 8.2.6.2
 _ECHOED: Final = frozenset((b"via", b"from", b"to", b"call-id", b"cseq"))
@@ -359,9 +361,9 @@ def parseMessage(head: bytes, body: bytes = b"") -> Request | Response:
     """
     # Built-in iterators over all lines at once: half the time of comprehensions.
     start, *lines = head.split(b"\r\n")
-    names, _, texts = zip(*map(_partition, lines), strict=True) if lines else _NO_HEADERS
+    names, colons, texts = zip(*map(_partition, lines), strict=True) if lines else _NO_HEADERS
     keys = [*map(KEYS.__getitem__, names)]
-    if NONE in keys:
+    if NONE in keys or NONE in colons or head.count(b"\n") != len(lines):
         return _parseFolded(head, body)
     values = dict(zip(keys, map(bytes.strip, texts), strict=True))
     if len(values) != len(keys):
@@ -377,8 +379,16 @@ def _parseFolded(head: bytes, body: bytes) -> Request | Response:
     A head with lines that are continued, or are no headers.
     """
     start, *lines = _UNFOLDED.split(head)
-    keys = [KEYS[line.partition(b":")[0]] if b":" in line else NONE for line in lines]
+    keys = [_keyOf(line) for line in lines]
     return _parseUnusual(start, lines, keys, _firstValues(lines, keys), body)
+
+
+def _keyOf(line: bytes) -> bytes:
+    """
+    A line break inside a line, which somebody else might take for one, makes it no header.
+    """
+    name, colon, _ = line.partition(b":")
+    return KEYS[name] if colon and _BARE_BREAK.search(line) is None else NONE
 
 
 def _firstValues(lines: list[bytes], keys: list[bytes]) -> dict[bytes, bytes]:

@@ -180,12 +180,16 @@ class URI:
         )
 
 
-@lru_cache(maxsize=1024)
 def cachedURI(text: bytes) -> URI:
     """
     L{URI.parse} for texts that return often: Request-URIs of a domain, Routes to this server.
     """
-    return URI.parse(text)
+    return _remembered(text) if len(text) <= _LONGEST_REMEMBERED else URI.parse(text)
+
+
+# Octets: our own Routes have some 120. Nobody can fill the memory with long ones.
+_LONGEST_REMEMBERED: Final = 256
+_remembered: Final = lru_cache(maxsize=1024)(URI.parse)
 
 
 def _parseOther(text: bytes) -> URI:

@@ -40,7 +40,7 @@ def _check(request: Request) -> None:
         raise Malformed("CSeq Names Another Method")
     request.need(b"call-id")
     for key in (b"to", b"from"):
-        if NAME_ADDRESS.fullmatch(request.need(key)) is None:
+        if NAME_ADDRESS.fullmatch(values.get(key) or request.need(key)) is None:
             raise Malformed(f"Bad {key.decode().title()} Header")
     forwards = request.first(b"max-forwards")
     if forwards is not None and number(forwards, "Max-Forwards") > 255:

@@ -48,4 +48,4 @@ def _merged(request: Request) -> dict[bytes, bytes]:
 
 
 def _hops(via: bytes) -> int:
-    return 1 if b"," not in via else len(splitList(via))
+    return 1 if ord(",") not in via else len(splitList(via))

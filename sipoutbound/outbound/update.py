@@ -164,23 +164,19 @@ def _flows(bindings: Bindings, binding: Binding) -> int:
 def _isRepeated(bindings: Bindings, registration: Registration, now: float) -> bool:
     # The transaction layer absorbs retransmissions, but not one that comes after a restart: the
     # same request again, carried out before. An error in answer to it would have a client give up
-    # a registration that it has.
-    kept = [grant for grant in registration.terms.grants if grant.seconds]
-    return bool(kept) and all(
-        any(_isOutcome(binding, grant, registration, now) for binding in bindings)
-        for grant in kept
+    # a registration that it has. So: is everything there already that it would make of nothing?
+    _, made = _carriedOut((), registration, now, lambda value: b"")
+    return bool(made) and all(
+        any(_isRepetition(binding, again) for binding in bindings) for again in made
     )
 
 
-def _isOutcome(binding: Binding, grant: Grant, registration: Registration, now: float) -> bool:
+def _isRepetition(binding: Binding, again: Binding) -> bool:
     return (
-        binding.callId == registration.callId
-        and binding.cseq == registration.cseq
-        and binding.contact == grant.contact.uri
-        and binding.params == grant.contact.params
-        and binding.regId == grant.regId
-        and binding.path == registration.terms.path
-        and now - binding.updated < _RETRANSMISSIONS
+        binding.isSameAs(again)
+        and binding.contact == again.contact
+        and binding.params == again.params
+        and again.updated - binding.updated < _RETRANSMISSIONS
     )
 
 

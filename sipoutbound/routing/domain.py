@@ -4,7 +4,7 @@ A domain of ours: REGISTER to its registrar, a user to its bindings (RFC 3261 16
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from itertools import groupby
 from typing import Final
 
@@ -14,6 +14,7 @@ from zope.interface import implementer
 from sipoutbound.interfaces import ILocation, IRegistrar, IRouter
 from sipoutbound.outbound.binding import Binding
 from sipoutbound.routing.decision import Decision, Forward, Reply, Target
+from sipoutbound.routing.names import Names
 from sipoutbound.routing.request import Request
 
 # What the server itself answers, where a request is for no user (RFC 3261 8.2.1, 11.2).
@@ -52,6 +53,30 @@ class Domain:
         if required:
             return Reply(420, headers=(("Unsupported", b", ".join(required).decode()),))
         return _CAPABLE
+
+
+@implementer(IRouter)
+@define(eq=False, repr=False)
+class Responsibility:
+    """
+    Tells a domain from somebody else on the same host, under another port. A REGISTER is for the
+    domain in any case: whoever maps ports may have it come under one that we don't know.
+
+    @ivar names: who we are.
+    @ivar domain: for what is ours.
+    @ivar others: for what is not.
+    """
+
+    names: Names
+    domain: IRouter
+    others: IRouter
+
+    def route(self, request: Request) -> Awaitable[Decision]:
+        """
+        Leave it to one of them.
+        """
+        ours = request.message.method == b"REGISTER" or self.names.owns(request.target)
+        return (self.domain if ours else self.others).route(request)
 
 
 def targetGroups(bindings: Iterable[Binding]) -> list[tuple[Target, ...]]:

@@ -119,9 +119,11 @@ class Forwarding:
 
     async def _resolved(self, request: Request, forward: Forward) -> Decision:
         """
-        The same with bindings in place of those targets that are users of ours.
+        The same with bindings in place of those targets that are users of ours. A Route that is
+        left on the request leads elsewhere, whatever the target is called (RFC 3261 16.12).
         """
-        if not any(self._isUser(target) for group in forward.groups for target in group):
+        users = any(self._isUser(target) for group in forward.groups for target in group)
+        if not users or request.message.all(b"route"):
             return forward
         groups: Groups = []
         failure: Decision = _UNAVAILABLE

@@ -4,10 +4,13 @@ The proxy core (RFC 3261 16): asks the tree, and carries its decision out.
 
 from __future__ import annotations
 
+from traceback import walk_tb
+
 from attrs import define
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.reflect import fullyQualifiedName
 from zope.interface import implementer
 
 from sipoutbound.interfaces import (
@@ -101,6 +104,20 @@ def _failed(failure: Failure, transaction: IServerTransaction) -> None:
     """
     cancelled = failure.check(CancelledError) is not None
     if not cancelled:
-        log.failure("a request was not served", failure)
+        method = transaction.request.method.decode()
+        log.failure("{at} failed at {method}", failure, at=_routerOf(failure), method=method)
     status = 487 if cancelled else 500
     transaction.respond(Response.reply(transaction.request, status, toTag=unique()))
+
+
+def _routerOf(failure: Failure) -> str:
+    """
+    The innermost router that an exception came from, for the operator: a plugin's name most often.
+    """
+    frames = [frame for frame, _ in walk_tb(failure.getTracebackObject())]
+    for frame in reversed(frames):
+        router = frame.f_locals.get("self")
+        if IRouter.providedBy(router):
+            name: str = fullyQualifiedName(type(router))
+            return name
+    return "routing"

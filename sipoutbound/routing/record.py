@@ -75,8 +75,7 @@ class PathInsertion:
         message = request.message
         path = self._path(message, request.flow)
         if path is not None:
-            request.message = message.copy()
-            request.message.put(b"Path", path)
+            message.put(b"Path", path)
         decision = await self.inner.route(request)
         if type(decision) is Response:
             self._promise(decision, request.flow)
@@ -87,7 +86,7 @@ class PathInsertion:
         The Path to insert: with C{ob} for an outbound registration; without it for a plain one
         whose Contact can't be reached but over the flow; else none.
         """
-        if any(_REG_ID.search(text) for text in message.texts(b"contact")):
+        if _REG_ID.search(b",".join(message.texts(b"contact"))):
             return b"<sip:%b@%b;lr;ob>" % (flow.token, flow.name)
         if any(needsFlow(text, flow) for text in message.all(b"contact")):
             return tokenRoute(flow)

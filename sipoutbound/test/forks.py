@@ -15,16 +15,15 @@ from sipoutbound.routing.delivery import Delivery, Ways
 from sipoutbound.routing.fork import Fork
 from sipoutbound.routing.request import Request as Passage
 from sipoutbound.test.doubles import (
-    FakeClientTransaction,
     FakeFlow,
     FakeFlows,
     FakeHops,
     FakeLocation,
-    FakeTransactions,
     flowBinding,
     names,
     request,
 )
+from sipoutbound.test.transactions import FakeClientTransaction, FakeTransactions
 
 
 @define(eq=False)
@@ -121,3 +120,10 @@ def device(*bindings: Binding) -> Target:
     """
     first, *others = (Target(each.contact, each.path, binding=each) for each in bindings)
     return Target(first.uri, first.route, None, first.binding, tuple(others))
+
+
+def twoFlows(message: Request | None = None) -> Trial:
+    """
+    A phone with two flows is called, and the first flow has been sent down.
+    """
+    return Trial((FakeFlow(b"1"), FakeFlow(b"2")), message or request()).toPhone()

@@ -12,7 +12,6 @@ from typing import Any
 
 from attrs import define, evolve, field
 from twisted.internet import reactor as theReactor
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import TestCase
 
@@ -20,7 +19,7 @@ from sipoutbound import tap
 from sipoutbound.interfaces import Address
 from sipoutbound.settings import CONNECTION, DATAGRAM, MEMORY, SQLITE, Listen, Settings
 from sipoutbound.test.dialog import Dialog
-from sipoutbound.test.line import DEADLINE, Datagrams, Octets, within
+from sipoutbound.test.line import DEADLINE, within
 from sipoutbound.test.phone import DOMAIN, Phone
 from sipoutbound.transport.listen import bound
 
@@ -99,10 +98,13 @@ class Laboratory:
 
     def start(self) -> None:
         """
-        Start the server.
+        Start the server. The next one will have its ports.
         """
         self.server = tap.Server(self.settings, self.clock)
         self.server.startService()
+        ports = zip(self.settings.listen, self.server.ports, strict=True)
+        places = [evolve(place, port=port.address[1]) for place, port in ports]
+        self.settings = evolve(self.settings, listen=tuple(places))
 
     def time(self) -> float:
         """
@@ -122,19 +124,7 @@ class Laboratory:
 
         @param port: the port to be seen with; 0 for any that is free.
         """
-        server = self.addresses()[transport]
-        line: Datagrams | Octets
-        if transport == b"UDP":
-            line = Datagrams(server)
-            local = reactor.listenUDP(port, line, server[0], 65536).getHost()
-        else:
-            line = Octets(server)
-            bind = (server[0], port)
-            endpoint = HostnameEndpoint(reactor, *server, timeout=DEADLINE, bindAddress=bind)
-            await within(connectProtocol(endpoint, line), "a connection")
-            carrier: Any = line.transport
-            local = carrier.getHost()
-        phone = Phone(user, line, (local.host, local.port))
+        phone = await Phone.at(self.addresses()[transport], user, transport, port)
         self.phones.append(phone)
         return phone
 
@@ -169,13 +159,9 @@ class Laboratory:
 
     async def restart(self) -> None:
         """
-        Start another server in place of the one that has crashed.
+        Start another server in place of the one that has crashed or been stopped.
         """
-        places = [
-            Listen(place.transport, port.address[1], port.address[0])
-            for place, port in zip(self.settings.listen, self.server.ports, strict=True)
-        ]
-        self.settings = evolve(self.settings, listen=tuple(places))
+        self.clock.stop()
         self.clock = PushedClock(self.clock.ahead)
         self.start()
 
@@ -216,12 +202,14 @@ class WireTestCase(TestCase):
     @cvar durable: whether bindings are kept in SQLite.
     @cvar routes: the server's C{--route}.
     @cvar interface: where it listens.
+    @cvar domains: what it answers for.
     """
 
     timeout = 60.0
     durable = False
     routes: tuple[tuple[str, str | None], ...] = ()
     interface = LOOPBACK
+    domains: tuple[str, ...] = (DOMAIN.decode(),)
 
     def setUp(self) -> None:
         """
@@ -230,9 +218,8 @@ class WireTestCase(TestCase):
         state = Path(self.mktemp()).absolute()
         listen = (Listen(DATAGRAM, 0, self.interface), Listen(CONNECTION, 0, self.interface))
         location = (SQLITE, state / "location.sqlite") if self.durable else (MEMORY, None)
-        domains = (DOMAIN.decode(),)
         self.laboratory = Laboratory(
-            Settings(domains, listen, state=state, location=location, routes=self.routes)
+            Settings(self.domains, listen, state=state, location=location, routes=self.routes)
         )
         self.patch(tap, "time", self.laboratory.time)
         self.laboratory.start()

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from attrs import define, field
 from twisted.internet import reactor as theReactor
 from twisted.internet.defer import Deferred, DeferredQueue, TimeoutError
+from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -128,3 +129,20 @@ class Octets(Protocol):
         The connection is closed.
         """
         self.closed.callback(None)
+
+
+async def opened(server: Address, transport: bytes, port: int = 0) -> Datagrams | Octets:
+    """
+    A new line.
+
+    @param server: where to.
+    @param port: our own; 0 for any that is free.
+    """
+    if transport == b"UDP":
+        datagrams = Datagrams(server)
+        reactor.listenUDP(port, datagrams, server[0], 65536)
+        return datagrams
+    octets = Octets(server)
+    endpoint = HostnameEndpoint(reactor, *server, timeout=DEADLINE, bindAddress=(server[0], port))
+    await within(connectProtocol(endpoint, octets), "a connection")
+    return octets

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from sipoutbound.interfaces import Address
 from sipoutbound.message.message import Message, Request, Response, parseMessage
-from sipoutbound.test.line import Datagrams, Octets, within
+from sipoutbound.test.line import Datagrams, Octets, opened, within
 
 DOMAIN: Final = b"example.test"
 
@@ -51,6 +51,18 @@ class Phone:
     @contact.default
     def _private(self) -> bytes:
         return b"sip:%b@%b;transport=%b" % (self.user, PRIVATE, self.transport.lower())
+
+    @classmethod
+    async def at(cls, server: Address, user: bytes, transport: bytes, port: int = 0) -> Phone:
+        """
+        A phone with a new line.
+
+        @param server: where to.
+        @param port: the port to be seen with; 0 for any that is free.
+        """
+        line = await opened(server, transport, port)
+        local = line.transport.getHost()
+        return cls(user, line, (local.host, local.port))
 
     @property
     def transport(self) -> bytes:

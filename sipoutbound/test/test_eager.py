@@ -101,7 +101,8 @@ class BegunTests(SynchronousTestCase):
         """
         One that nobody waits for any more is closed, in silence: what it holds is let go of.
         """
-        closed, complaints = [], []
+        closed: list[bool] = []
+        complaints: list[Any] = []
         self.patch(sys, "unraisablehook", complaints.append)
 
         async def holds(wait: Deferred[int]) -> None:

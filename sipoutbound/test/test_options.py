@@ -177,7 +177,7 @@ class MistakeTests(SynchronousTestCase):
         for wrong in ("memory", "memory:x", "sqlite:", "redis:x", "/tmp/x"):
             self.refused(f"--location {wrong}", f"--location {wrong}", "memory: or sqlite:PATH")
         for wrong in ("19", "0", "-30", "30s", "1e9", "86401", "9" * 5000):
-            self.refused(f"--flow-timer {wrong}", f"--flow-timer {wrong}", "20 to 86400")
+            self.refused(f"--flow-timer {wrong}", f"--flow-timer {wrong}", "20 to 999")
         self.refused("--state ", "--state ''", "name of a file")
         self.refused("--state ~nobody-has-this-name/x", "--state ~nobody", "home")
         self.refused("--route :x", "--route :x", "NAME:ARGUMENT", "--help-routes")
@@ -306,7 +306,7 @@ class ConfigurationFileTests(SynchronousTestCase):
 
     def test_wrongValue(self) -> None:
         """A value is judged as on the command line, and the complaint names the file."""
-        self.refused("flow-timer = 5", "flow-timer 5", "20 to 86400")
+        self.refused("flow-timer = 5", "flow-timer 5", "20 to 999")
         self.refused('listen = ["udp:x"]', "listen udp:x", "0 to 65535")
 
     def test_notToml(self) -> None:

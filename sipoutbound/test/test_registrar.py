@@ -57,13 +57,13 @@ class RegistrarTests(SynchronousTestCase):
         """
         return NOW + self.clock.seconds()
 
-    def made(self, policy: Policy | None = None, flowTimer: bytes | None = b"120") -> Registrar:
+    def made(self, policy: Policy | None = None) -> Registrar:
         """
         A registrar above the location service.
         """
         serves = (b"example.test", b"127.0.0.1").__contains__
         return Registrar(
-            self.location, serves, self.now, policy or Policy(), lambda path: path[5:6], flowTimer
+            self.location, serves, self.now, policy or Policy(), lambda path: path[5:6]
         )
 
     def answer(self, request: Request, status: int = 200) -> Response:
@@ -100,7 +100,6 @@ class RegistrarTests(SynchronousTestCase):
         )
         self.assertEqual(response.all(b"path"), [b"<sip:core.test;lr>", b"<sip:t@edge.test;lr;ob>"])
         self.assertEqual(response.all(b"require"), [b"outbound"])
-        self.assertEqual(response.all(b"flow-timer"), [b"120"])
         self.assertEqual(response.all(b"supported"), [b"outbound", b"path"])
         self.assertEqual(response.first(b"date"), b"Fri, 15 Jan 2027 08:00:00 GMT")
         self.assertTrue(response.to.param(b"tag"))
@@ -136,29 +135,20 @@ class RegistrarTests(SynchronousTestCase):
 
     def test_requireOutbound(self) -> None:
         """
-        A phone believes in outbound when and only when it is there (RFC 5626 4.2.1, 6), and the
-        Flow-Timer comes from who holds its connection.
+        A phone believes in outbound when and only when it is there (RFC 5626 4.2.1, 6).
         """
-        for lines, hops, required, timer in (
-            ((FLOW, OUTBOUND), 1, True, True),
-            ((FLOW, OUTBOUND, PATH), 2, True, False),
-            ((FLOW,), 1, False, False),
-            ((FLOW, OUTBOUND, b"Expires: 0"), 1, True, True),
-            ((b"Contact: " + contact(instance=PHONE), OUTBOUND), 1, False, False),
-            ((b"Contact: " + contact(regId=1), OUTBOUND), 1, False, False),
-            ((OUTBOUND,), 1, False, False),
-            ((OUTBOUND, b"Contact: *", b"Expires: 0"), 1, False, False),
+        for lines, hops, required in (
+            ((FLOW, OUTBOUND), 1, True),
+            ((FLOW, OUTBOUND, PATH), 2, True),
+            ((FLOW,), 1, False),
+            ((FLOW, OUTBOUND, b"Expires: 0"), 1, True),
+            ((b"Contact: " + contact(instance=PHONE), OUTBOUND), 1, False),
+            ((b"Contact: " + contact(regId=1), OUTBOUND), 1, False),
+            ((OUTBOUND,), 1, False),
+            ((OUTBOUND, b"Contact: *", b"Expires: 0"), 1, False),
         ):
             response = self.answer(register(*lines, hops=hops, callId=b"%d" % id(lines)))
             self.assertEqual(response.all(b"require"), [b"outbound"] * required, lines)
-            self.assertEqual(response.all(b"flow-timer"), [b"120"] * timer, lines)
-
-    def test_noFlowTimer(self) -> None:
-        """
-        Nothing is announced that nobody has set.
-        """
-        self.registrar = self.made(flowTimer=None)
-        self.assertIsNone(self.answer(register(FLOW, OUTBOUND)).first(b"flow-timer"))
 
     def test_flow(self) -> None:
         """

@@ -291,6 +291,39 @@ class UpdateTests(SynchronousTestCase):
         self.assertEqual({(each.contact, each.regId) for each in made},
                          {(flow[0].contact, 1), (b"sip:new@h", None)})  # fmt: skip
 
+    def test_delayedRegisterOfAnInstance(self) -> None:
+        """
+        Linphone's REGISTER from its last network, delayed, does not undo the one from its new one.
+        """
+        made = update((), registration(contact(b"sip:new@h", PHONE), cseq=2), POLICY, NOW)
+        self.assertRaises(
+            Refusal, update, made, registration(contact(b"sip:old@h", PHONE)), POLICY, NOW
+        )
+
+    def test_retransmissionOfEquivalentUris(self) -> None:
+        """
+        Also where two of its Contacts are one and the same, so that one was bound.
+        """
+        twice = registration(contact(b"sip:bob@h"), contact(b"sip:b%6fb@H"))
+        made = update((), twice, POLICY, NOW)
+        self.assertEqual(len(made), 1)
+        self.assertIs(update(made, twice, POLICY, NOW), made)
+
+    def test_sameNumberOtherRequest(self) -> None:
+        """
+        Only the same request again is taken for a retransmission: one that asks for something
+        else under the same CSeq is not answered as if it had got it.
+        """
+        first = registration(contact(instance=PHONE, regId=1))
+        made = update((), first, POLICY, NOW)
+        self.assertIs(update(made, first, POLICY, NOW), made)
+        for other in (
+            registration(contact(b"sip:other@h", PHONE, 1)),
+            registration(contact(instance=PHONE, regId=1) + b";x"),
+            registration(contact(instance=PHONE, regId=1), path=b"<sip:other>"),
+        ):
+            self.assertRaises(Refusal, update, made, other, POLICY, NOW)
+
     def test_twoUrisOfOneInstance(self) -> None:
         """
         A phone without reg-id that asks for two URIs in one REGISTER gets both.
@@ -357,7 +390,7 @@ class UpdateTests(SynchronousTestCase):
         with self.assertRaises(Refusal) as caught:
             update(eight, registration(flows[8]), POLICY, NOW)
         self.assertEqual(caught.exception.status, 403)
-        update(eight, registration(flows[0], cseq=2), POLICY, NOW)
+        update(eight, registration(flows[0], cseq=2), Policy(flows=2), NOW)
 
     def test_badUris(self) -> None:
         """

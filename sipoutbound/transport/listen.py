@@ -42,6 +42,12 @@ WAITING: Final = 4096
 RECEIVE_BUFFER: Final = 8 << 20
 
 
+class ListenError(Exception):
+    """
+    A place where nobody can listen; its text names it and says why.
+    """
+
+
 def bound(kind: SocketKind, interface: str, port: int) -> socket:
     """
     A socket bound to an address.
@@ -166,18 +172,17 @@ class EndpointService(Service):
 
     def startService(self) -> None:
         """
-        Listen; where that fails, say so and stop the server.
+        Listen.
+
+        @raise ListenError: when it can't.
         """
         super().startService()
+        failed: list[Failure] = []
         endpoint = serverFromString(self.reactor, self.endpoint)
         self._listening = endpoint.listen(Connections(self.listener))
-        self._listening.addErrback(self._failed)
-
-    def _failed(self, failure: Failure) -> None:
-        log.critical(
-            "--listen {endpoint}: {why}", endpoint=self.endpoint, why=failure.getErrorMessage()
-        )
-        self.reactor.stop()
+        self._listening.addErrback(failed.append)
+        if failed:
+            raise ListenError(f"{self.endpoint}: {failed[0].getErrorMessage()}")
 
     def stopService(self) -> Deferred[Any]:
         """

@@ -43,6 +43,7 @@ class Connection(Protocol):
     transport: Any = field(default=None, init=False)
     _stream: Stream = field(init=False)
     _unread: int = field(default=-1, init=False)
+    _begun: float | None = field(default=None, init=False)
     _impatient: Any = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -69,16 +70,21 @@ class Connection(Protocol):
         flow = self.flow
         assert flow is not None
         flow.heard = self.listener.flows.now()
+        begun = self._begun
         try:
             for event in self._stream.receive(data):
+                begun = None
                 if event is Life.PING:
                     self.write(_PONG, flow.peer)
                 elif event is not Life.CRLF:
                     self.listener.received(flow, event)
         except Unframed as error:
             self._unframed(flow, error)
-        if self._stream.partial and self._impatient is None and flow.alive:
-            self._impatient = self.listener.flows.later(PATIENCE, self._late, flow.heard)
+        if self._stream.partial and begun is None:
+            begun = flow.heard
+            if self._impatient is None and flow.alive:
+                self._impatient = self.listener.flows.later(PATIENCE, self._late, begun)
+        self._begun = begun
 
     def _unframed(self, flow: Flow, error: Unframed) -> None:
         log.info("closing {peer}: {error}", peer=flow.peer, error=error)
@@ -87,9 +93,16 @@ class Connection(Protocol):
         self.transport.loseConnection()
 
     def _late(self, begun: float) -> None:
+        """
+        @param begun: when the message began that was being waited for.
+        """
         self._impatient = None
         flow = self.flow
-        if flow is None or not flow.alive or not self._stream.partial:
+        if flow is None or not flow.alive or self._begun is None:
+            return
+        if self._begun > begun:
+            left = self._begun + PATIENCE - self.listener.flows.now()
+            self._impatient = self.listener.flows.later(left, self._late, self._begun)
             return
         log.info("closing {peer}: half a message, then nothing", peer=flow.peer)
         self.transport.abortConnection()
