@@ -75,7 +75,8 @@ class PathInsertion:
         message = request.message
         path = self._path(message, request.flow)
         if path is not None:
-            message.put(b"Path", path)
+            request.message = message.copy()
+            request.message.put(b"Path", path)
         decision = await self.inner.route(request)
         if type(decision) is Response:
             self._promise(decision, request.flow)
