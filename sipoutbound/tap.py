@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from twisted.application.service import IService, MultiService
 from twisted.internet import reactor as theReactor
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sipoutbound import settings as spec
@@ -198,24 +197,19 @@ class Server(MultiService):
         log.info("domains: {domains}", domains=domains)
         log.info("state: {state}; {kept}", state=self.settings.state, kept=self._kept())
         for port in self.ports[-1:]:
-            transport = port.listener.transport.decode().lower()
-            account = f"<sip:alice@{self.settings.domains[0]}>"
-            log.info(
-                "to register a phone, e.g. a baresip account: {account}",
-                account=f'{account};outbound="sip:{shown(port)};transport={transport}"'
-                ";sipnat=outbound;regint=600",
-            )
+            log.info("a phone's account, as baresip has it: {line}", line=self._account(port))
 
-    def stopService(self) -> Deferred[Any]:
+    def _account(self, port: BoundService) -> str:
         """
-        Close every connection and stop.
-
-        @return: fires when what happened until then is stored.
+        A line for a phone that can register here.
         """
-        for flow in self.flows.streams():
-            flow.close()
-        stopped: Deferred[Any] = super().stopService()
-        return stopped.addCallback(lambda _: self.stack.stop())
+        host = hostport(port.address).rpartition(b":")[0].decode()
+        domain = host if host in self.settings.domains else self.settings.domains[0]
+        transport = port.listener.transport.decode().lower()
+        return (
+            f"<sip:alice@{domain}>;auth_pass=none;"
+            f'outbound="sip:{shown(port)};transport={transport}";sipnat=outbound;regint=600'
+        )
 
     def _kept(self) -> str:
         path = self.settings.location[1]

@@ -163,12 +163,12 @@ class ServerTests(SynchronousTestCase):
         """
         A mistake above is logged; the next message is taken as ever.
         """
-        def wrong(transaction: Any) -> None:
-            raise ZeroDivisionError
-
-        self.patch(self.bench.stack, "user", None)
+        user, self.bench.stack.user = self.bench.stack.user, None
         self.bench.receive(request(b"MESSAGE"))
         self.assertEqual(len(self.flushLoggedErrors(AssertionError)), 1)
+        self.bench.stack.user = user
+        self.bench.receive(request(b"OPTIONS"))
+        self.assertEqual(len(self.bench.user.requests), 1)
 
     def test_timerFails(self) -> None:
         """
@@ -191,16 +191,27 @@ class TimeTests(SynchronousTestCase):
         """
         Each in its time, whatever order they were asked for in, and none that was cancelled.
         """
-        bench, made = Bench(), []
+        bench = Bench()
+        made: list[int] = []
         for delay in (5, 1, 3, 2):
             bench.stack.later(delay, made.append, delay)
         bench.stack.later(4, made.append, 4).cancel()
+        bench.pass_(0.5)
         for expected in ([], [1], [1, 2], [1, 2, 3], [1, 2, 3], [1, 2, 3, 5]):
             self.assertEqual(made, expected)
-            bench.clock.advance(0.02)
-            bench.clock.advance(0.98)
-            bench.clock.advance(0.02)
-            bench.clock.rightNow = round(bench.clock.rightNow)
+            bench.pass_(1)
+
+    def test_sooner(self) -> None:
+        """
+        One that is due before all others does not wait for them.
+        """
+        bench = Bench()
+        made: list[int] = []
+        bench.stack.later(100, made.append, 100)
+        bench.pass_(0.5)
+        bench.stack.later(1, made.append, 1)
+        bench.pass_(1.1)
+        self.assertEqual(made, [1])
 
     def test_oneCall(self) -> None:
         """
@@ -215,7 +226,8 @@ class TimeTests(SynchronousTestCase):
         """
         A stopped server leaves nothing in the reactor.
         """
-        bench, made = Bench(), []
+        bench = Bench()
+        made: list[int] = []
         bench.stack.later(1, made.append, 1)
         bench.stack.stop()
         bench.stack.later(1, made.append, 2)

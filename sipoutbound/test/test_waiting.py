@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from sipoutbound.interfaces import IClientTransaction
 from sipoutbound.message.message import Request, Response
 from sipoutbound.test.doubles import FakeFlow
-from sipoutbound.test.stacks import Bench
+from sipoutbound.test.stacks import Bench, FakeResponses
 
 
 class ClientTests(SynchronousTestCase):
@@ -182,12 +182,19 @@ class CancelTests(SynchronousTestCase):
         Cancelled by who is just being told of the first response: one CANCEL, which is not repeated
         once it has been answered.
         """
+        class Cancels(FakeResponses):
+            """
+            Cancels at the first response.
+            """
+
+            def responded(self, response: Response) -> None:
+                """
+                The first response.
+                """
+                transaction.cancel()
+
+        self.bench.responses = Cancels()
         transaction = self.bench.send()
-
-        def cancels(response: Response) -> None:
-            transaction.cancel()
-
-        self.patch(type(self.bench.responses), "responded", lambda self, response: cancels(response))
         self.bench.answer(180)
         self.assertEqual(self.bench.methods, [b"INVITE", b"CANCEL"])
         self.bench.answer(200, 1)
@@ -267,4 +274,5 @@ class CancelTests(SynchronousTestCase):
         self.cancelled(180)
         self.bench.flow.alive = False
         self.bench.stack.flowLost(self.bench.flow)
-        self.assertEqual((self.bench.responses.heard, self.bench.stack.clients), ([180, "flow failed"], {}))
+        self.assertEqual(self.bench.responses.heard, [180, "flow failed"])
+        self.assertEqual(self.bench.stack.clients, {})

@@ -266,6 +266,33 @@ class TCPTests(WireTestCase):
         await alice.told(200)
 
 
+class OverloadTests(WireTestCase):
+    """
+    More requests than the server has room for.
+    """
+
+    async def test_overload(self) -> None:
+        """
+        What is too much is told so and when to come back (503, Retry-After), and is served then;
+        what is under way goes on.
+        """
+        alice, bob = await self.registered(b"alice"), await self.registered(b"bob")
+        self.advance(64 * T1 + TICK)
+        self.laboratory.server.stack.room = 2
+        for _ in range(2):
+            alice.ask(b"MESSAGE", bob.aor)
+        waiting = [await bob.asked(b"MESSAGE") for _ in range(2)]
+        refused = alice.ask(b"MESSAGE", bob.aor)
+        self.assertEqual((await alice.told(503)).first(b"retry-after"), b"5")
+        for message in waiting:
+            bob.answer(message, 200)
+            await alice.told(200)
+        self.advance(64 * T1 + TICK)
+        alice.send(refused)
+        bob.answer(await bob.asked(b"MESSAGE"), 200)
+        await alice.told(200)
+
+
 class LeftoverTests(WireTestCase):
     """
     What the server keeps in mind.
