@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from twisted.application.service import IService, MultiService
 from twisted.internet import reactor as theReactor
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sipoutbound import settings as spec
@@ -87,7 +88,7 @@ class Server(MultiService):
         self.settings, self.reactor = settings, reactor
         self.ports: list[BoundService] = []
         self.stack = Stack(reactor)
-        self.flows = Flows(keysIn(settings.state), self.stack.now, self.stack.later, self._lost)
+        self.flows = Flows(keysIn(settings.state), reactor.seconds, self.stack.later, self._lost)
         self.names = Names(frozenset(name.encode() for name in settings.domains))
         self.location = Location(reactor, time, self._isDead)
         self._store()
@@ -198,6 +199,17 @@ class Server(MultiService):
         log.info("state: {state}; {kept}", state=self.settings.state, kept=self._kept())
         for port in self.ports[-1:]:
             log.info("a phone's account, as baresip has it: {line}", line=self._account(port))
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Close every connection and stop.
+
+        @return: fires when what happened until then is stored.
+        """
+        for flow in self.flows.streams():
+            flow.close()
+        stopped: Deferred[Any] = super().stopService()
+        return stopped.addCallback(lambda _: self.stack.stop())
 
     def _account(self, port: BoundService) -> str:
         """

@@ -65,11 +65,16 @@ def number(text: bytes, what: str) -> int:
     @param what: the header's name, for the error.
     @raise Malformed: when it is none, or is longer than ten digits.
     """
+    if text.isdigit() and len(text) <= _MOST_DIGITS:
+        return int(text)
     match = DIGITS.fullmatch(text)
     if match is None:
         raise Malformed(f"Bad {what}")
     return int(match[1])
 
+
+# As in DIGITS.
+_MOST_DIGITS: Final = 10
 
 # Values of these three are made for every message, and never changed. They are not frozen, as that
 # triples what it costs to make one: attrs has to go around its own guard for each attribute.

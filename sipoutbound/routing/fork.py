@@ -42,6 +42,7 @@ class Fork:
     _branches: list[Branch] = field(factory=list, init=False)
     _finals: list[Response] = field(factory=list, init=False)
     _authoritative: bool = field(default=False, init=False)
+    _expired: bool = field(default=False, init=False)
     _success: Response | None = field(default=None, init=False)
 
     @property
@@ -113,6 +114,13 @@ class Fork:
         self.cancelled = True
         self._cancelBut(None)
 
+    def expire(self) -> None:
+        """
+        It has rung for long enough: what rings is cancelled, and nobody else is tried.
+        """
+        self._expired = True
+        self.cancel()
+
     def _cancelBut(self, one: Branch | None) -> None:
         for branch in tuple(self._branches):
             if branch is not one:
@@ -128,6 +136,8 @@ class Fork:
         if best.status == 430 and self._authoritative:
             # RFC 5626 11.5: it is for us, never for the caller.
             return self._local(480)
+        if best.status == 487 and self._expired:
+            return self._local(408)
         if best.status == 503:
             # RFC 3261 16.7 step 6: our client must not take it for our own.
             return self._local(500)

@@ -81,15 +81,19 @@ class Forwarding:
         for fork in tuple(self._forks):
             fork.cancel()
 
-    async def response(self, request: Request, decision: Decision) -> Response:
+    async def response(
+        self, request: Request, decision: Decision, seconds: float | None = None
+    ) -> Response:
         """
         The response that a decision comes to. That of a L{Forward} is the best final one; a 2xx has
         been passed on when it is returned, any other has not.
+
+        @param seconds: for how long an INVITE may ring; C{None} for as long as timer C lets it.
         """
         if isinstance(decision, Forward):
             decision = refusalOf(request.message) or await self._resolved(request, decision)
         if isinstance(decision, Forward):
-            return self._over(request) or await self._forked(request, decision)
+            return self._over(request) or await self._forked(request, decision, seconds)
         if isinstance(decision, Response):
             return decision
         return answerOf(request.message, decision)
@@ -102,14 +106,21 @@ class Forwarding:
             return answerOf(request.message, Reply(487))
         return self._passed
 
-    async def _forked(self, request: Request, forward: Forward) -> Response:
+    async def _forked(
+        self, request: Request, forward: Forward, seconds: float | None
+    ) -> Response:
         done: Deferred[Response] = Deferred()
         delivery = Delivery(request, self.proxy.ways, forward.headers)
         fork = Fork(request, delivery, self.proxy.transactions, self._pass, done.callback)
         self._forks.append(fork)
         fork.start(forward)
+        timer = None
+        if seconds is not None:
+            timer = self.proxy.transactions.later(seconds, Fork.expire, fork)
         response = await done
         self._forks.remove(fork)
+        if timer is not None:
+            timer.cancel()
         return response
 
     def _pass(self, response: Response) -> None:

@@ -16,6 +16,9 @@ from sipoutbound.message.name import KEYS
 from sipoutbound.message.uri import URI, cachedURI, unescaped
 from sipoutbound.routing.decision import Decision
 
+#: Carries a decision about a request out, and ends it after so many seconds, if any.
+Forwarder = Callable[["Request", Decision, "float | None"], Awaitable[Response]]
+
 
 @define(eq=False, repr=False)
 class Request:
@@ -40,7 +43,7 @@ class Request:
     ahead: tuple[str, ...] = ()
     known: bool = False
     depth: int = 0
-    _forwarding: Callable[[Request, Decision], Awaitable[Response]] | None = None
+    _forwarding: Forwarder | None = None
 
     @classmethod
     def arrived(cls, message: wire.Request, flow: IFlow, forwarding: Any) -> Request:
@@ -77,6 +80,13 @@ class Request:
         The host of the Request-URI: our domain, where the request is for a user of ours.
         """
         return self.target.host.decode()
+
+    @property
+    def aor(self) -> str:
+        """
+        The address of record that is called: C{"user@host"}, without port and parameters.
+        """
+        return self.target.aor().decode("utf-8", "replace")
 
     @property
     def caller(self) -> str:
@@ -122,14 +132,16 @@ class Request:
             self._forwarding,
         )  # fmt: skip
 
-    async def forward(self, decision: Decision) -> Response:
+    async def forward(self, decision: Decision, seconds: float | None = None) -> Response:
         """
         Carry a decision out now, such as the one of an inner router, and wait for the best final
         response. A 2xx has been passed on to the caller when it is returned; any other has not, and
         is, when a router returns it. Once the caller has cancelled it is 487 and nothing is sent.
+
+        @param seconds: for how long an INVITE may ring: the response is 408 then.
         """
         assert self._forwarding is not None
-        return await self._forwarding(self, decision)
+        return await self._forwarding(self, decision, seconds)
 
 
 def namesOf(target: URI) -> tuple[str, ...]:

@@ -169,17 +169,15 @@ class Laboratory:
         """
         End everything, and make sure that the server leaves nothing behind.
         """
-        for phone in self.phones:
-            await phone.close()
-        if self.server not in self._crashed:
-            await self._stopped(self.server)
-        self.clock.stop()
-        for server in self._crashed:
-            await within(server.location.stopService(), "the end of a crashed server")
-
-    async def _stopped(self, server: tap.Server) -> None:
-        await within(server.stopService(), "the end of the server")
-        await self.until(lambda: not list(server.flows.streams()), "connections are closed")
+        try:
+            for phone in self.phones:
+                await phone.close()
+        finally:
+            for server in self._crashed:
+                await within(server.location.stopService(), "the end of a crashed server")
+            if self.server not in self._crashed:
+                await within(self.server.stopService(), "the end of the server")
+            self.clock.stop()
         left = [str(call) for call in self.clock.calls]
         assert not left, f"the server has stopped and left {left}"
 

@@ -256,7 +256,11 @@ class Phone:
         """
         if not self.line.closed.called:
             self.line.close()
-        await within(self.line.closed, "the end of a connection")
+        try:
+            await within(self.line.closed, "the end of a connection")
+        except AssertionError:
+            self.line.abort()
+            raise
 
     async def abort(self) -> None:
         """

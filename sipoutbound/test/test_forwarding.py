@@ -226,6 +226,37 @@ class RouterTests(SynchronousTestCase):
         server.answer(200)
         self.assertEqual((server.tried, transaction.statuses), ([b"carol"], [100, 200]))
 
+    def test_seconds(self) -> None:
+        """
+        A router can let it ring for so long: then the phone stops, and the router learns 408, which
+        it can return.
+        """
+        async def briefly(router: Router, request: Passage) -> Decision:
+            return await request.forward(await router.inner.route(request), seconds=20)
+
+        server = Server({"bob": briefly})
+        transaction = server.call(b"bob")
+        server.answer(180)
+        server.transactions.clock.advance(20)
+        self.assertEqual(server.transactions.begun[0].cancels, 1)
+        server.answer(487)
+        self.assertEqual(transaction.statuses, [100, 180, 408])
+
+    def test_inTime(self) -> None:
+        """
+        What comes in time is not touched, a 2xx at the last moment neither; nothing is left behind.
+        """
+        async def briefly(router: Router, request: Passage) -> Decision:
+            return await request.forward(await router.inner.route(request), seconds=20)
+
+        for wait, status in ((0, 200), (0, 486), (0, 603), (20, 200), (20, 603)):
+            server = Server({"bob": briefly})
+            transaction = server.call(b"bob")
+            server.transactions.clock.advance(wait)
+            server.answer(status)
+            self.assertEqual(transaction.statuses, [100, status])
+            self.assertEqual(server.transactions.clock.getDelayedCalls(), [])
+
     def test_passedOnce(self) -> None:
         """
         A 2xx that forwarding gave has been passed on: returning it sends nothing again, nor does

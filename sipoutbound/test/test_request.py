@@ -36,6 +36,7 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual((it.method, it.user, it.host), ("MESSAGE", "B\u00f6b", "example.com"))
         self.assertEqual(it.uri, "sip:B%c3%b6b@example.com:5060;x=Y")
         self.assertEqual((it.caller, it.body), ("sip:alice@example.com", b"hello"))
+        self.assertEqual(it.aor, "B\u00f6b@example.com")
 
     def test_noUser(self) -> None:
         """
@@ -118,16 +119,19 @@ class RequestTests(SynchronousTestCase):
         """
         Forwarding is asked for with the request as it is now, for the new target and after steps.
         """
-        asked: list[tuple[Request, Decision]] = []
+        asked: list[tuple[Request, Decision, float | None]] = []
         answer = Response.reply(request(), 486)
 
-        async def forwarding(passage: Request, decision: Decision) -> Response:
-            asked.append((passage, decision))
+        async def forwarding(
+            passage: Request, decision: Decision, seconds: float | None
+        ) -> Response:
+            asked.append((passage, decision, seconds))
             return answer
 
         it = Request.arrived(request(), FakeFlow(), forwarding)
         for passage in (it, it.step(), it.to("sip:carol@example.com")):
             decision = Forward("sip:x@example.org")
-            result = Deferred.fromCoroutine(passage.forward(decision))
-            self.assertIs(self.successResultOf(result), answer)
-            self.assertEqual(asked.pop(), (passage, decision))
+            for more, seconds in (((), None), ((20,), 20)):
+                result = Deferred.fromCoroutine(passage.forward(decision, *more))
+                self.assertIs(self.successResultOf(result), answer)
+                self.assertEqual(asked.pop(), (passage, decision, seconds))

@@ -134,9 +134,9 @@ class Connection(Protocol):
 
     def pauseProducing(self) -> None:
         """
-        The peer does not read: take no more requests from it until it does.
+        The peer does not read: take no more requests from it until it does. Told at each write.
         """
-        self._unread = 0
+        self._unread = max(0, self._unread)
         self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:

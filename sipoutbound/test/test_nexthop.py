@@ -1,0 +1,247 @@
+"""
+Peers without a flow to us: which port, which connection, or no way (RFC 3261 8.1.2, 18.1.1).
+"""
+
+from __future__ import annotations
+
+from socket import SOCK_STREAM
+from typing import Any
+
+from attrs import define, field
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from sipoutbound.interfaces import Address, Unreachable
+from sipoutbound.message.uri import URI
+from sipoutbound.test.wires import Place
+from sipoutbound.transport.flow import Flow
+from sipoutbound.transport.listen import StreamService, bound
+from sipoutbound.transport.nexthop import NextHops
+
+LOOPBACK = "127.0.0.1"
+
+
+@define(eq=False)
+class FakePort:
+    """
+    A UDP port.
+    """
+
+    local: Address
+    asked: list[Address] = field(factory=list)
+
+    def flowTo(self, peer: Address) -> Flow:
+        """
+        Note who was asked for.
+        """
+        self.asked.append(peer)
+        return Place(b"UDP").datagram(peer)
+
+
+@define(eq=False)
+class FakeResolver:
+    """
+    A reactor that knows some host names.
+    """
+
+    known: dict[str, list[str]]
+
+    @property
+    def nameResolver(self) -> FakeResolver:
+        """
+        Itself.
+        """
+        return self
+
+    def resolveHostName(self, receiver: Any, host: str) -> None:
+        """
+        Answer at once.
+        """
+        receiver.resolutionBegan(self)
+        for address in self.known.get(host, ()):
+            receiver.addressResolved(FakeAddress(address))
+        receiver.resolutionComplete()
+
+
+@define(eq=False)
+class FakeAddress:
+    """
+    What a resolver finds.
+    """
+
+    host: str
+
+
+class DatagramTests(SynchronousTestCase):
+    """
+    Over UDP, from the port that reaches the peer.
+    """
+
+    def reach(self, uri: bytes, *ports: str) -> Deferred[Flow]:
+        """
+        Reach a URI from ports with these local addresses.
+        """
+        place = Place(b"TCP")
+        self.ports = [FakePort((host, 5060)) for host in ports]
+        for port in self.ports:
+            place.flows.addPort(port)
+        resolver = FakeResolver({"phone.example.com": ["192.0.2.7", "192.0.2.8"]})
+        hops = NextHops(resolver, place.listener)
+        return Deferred.fromCoroutine(hops.reach(URI.parse(uri)))
+
+    def asked(self) -> list[list[Address]]:
+        """
+        Whom each port was asked for.
+        """
+        return [port.asked for port in self.ports]
+
+    def unreachable(self, uri: bytes, *ports: str) -> None:
+        """
+        Check that there is no way.
+        """
+        self.failureResultOf(self.reach(uri, *ports), Unreachable)
+
+    def test_address(self) -> None:
+        """
+        Where the URI says, 5060 by default; C{maddr} goes before the host (RFC 3261 19.1.1).
+        """
+        for uri, peer in (
+            (b"sip:b@192.0.2.7", ("192.0.2.7", 5060)),
+            (b"sip:b@192.0.2.7:5070;transport=UDP", ("192.0.2.7", 5070)),
+            (b"sip:b@192.0.2.7:5070;maddr=192.0.2.9", ("192.0.2.9", 5070)),
+            (b"sip:b@phone.example.com", ("192.0.2.7", 5060)),
+        ):
+            flow = self.successResultOf(self.reach(uri, "192.0.2.1"))
+            self.assertEqual((flow.peer, self.asked()), (peer, [[peer]]))
+
+    def test_port(self) -> None:
+        """
+        From a port that reaches it: loopback from loopback, each family from its own, the first.
+        """
+        for uri, ports, chosen in (
+            (b"sip:b@192.0.2.7", ("127.0.0.1", "192.0.2.1", "192.0.2.2"), 1),
+            (b"sip:b@127.0.0.1:17000", ("192.0.2.1", "127.0.0.1"), 1),
+            (b"sip:b@127.0.0.1:17000", ("0.0.0.0",), 0),
+            (b"sip:b@192.0.2.7", ("::1", "0.0.0.0"), 1),
+            (b"sip:b@[2001:db8::7]", ("192.0.2.1", "0.0.0.0", "2001:db8::1"), 2),
+            (b"sip:b@[::1]:17000", ("127.0.0.1", "::1"), 1),
+            (b"sip:b@192.0.2.7", ("::",), 0),
+        ):
+            self.successResultOf(self.reach(uri, *ports))
+            expected = [1 if at == chosen else 0 for at in range(len(ports))]
+            self.assertEqual([len(peers) for peers in self.asked()], expected, uri)
+
+    def test_unreachable(self) -> None:
+        """
+        No port, no address, no transport of ours: no way, told in one line.
+        """
+        self.unreachable(b"sip:b@192.0.2.7")
+        self.unreachable(b"sip:b@192.0.2.7", "127.0.0.1", "2001:db8::1")
+        self.unreachable(b"sip:b@nowhere.example.com", "192.0.2.1")
+        for uri in (b"sips:b@192.0.2.7", b"sip:b@192.0.2.7;transport=sctp", b"tel:+1"):
+            self.unreachable(uri, "192.0.2.1")
+
+
+class StreamTests(TestCase):
+    """
+    Over TCP, by connections that are kept.
+    """
+
+    def setUp(self) -> None:
+        """
+        A peer on loopback, and we.
+        """
+        self.peer, self.place = Place(), Place()
+        opened = bound(SOCK_STREAM, LOOPBACK, 0)
+        self.service = StreamService(reactor, self.peer.listener, opened)
+        self.service.startService()
+        self.address = self.service.address
+        self.hops = NextHops(reactor, self.place.listener)
+
+    async def tearDown(self) -> None:  # type: ignore[override]
+        """
+        Nothing is left open.
+        """
+        await self.service.stopService()
+        for place in (self.place, self.peer):
+            for flow in place.flows.streams():
+                flow.close()
+        for place in (self.place, self.peer):
+            while tuple(place.flows.streams()):
+                await self.turn()
+        await self.turn()
+
+    async def turn(self) -> None:
+        """
+        Let the reactor do something.
+        """
+        passed: Deferred[None] = Deferred()
+        reactor.callLater(0.01, passed.callback, None)
+        await passed
+
+    def reach(self) -> Deferred[Flow]:
+        """
+        Reach the peer.
+        """
+        host, port = self.address
+        uri = f"sip:b@{host}:{port};transport=tcp".encode()
+        return Deferred.fromCoroutine(self.hops.reach(URI.parse(uri)))
+
+    async def accepted(self, count: int) -> list[Flow]:
+        """
+        The peer's ends, when there are so many.
+        """
+        while len(flows := list(self.peer.flows.streams())) < count:
+            await self.turn()
+        return flows
+
+    async def test_connects(self) -> None:
+        """
+        A connection is made, and is a flow of ours as any other.
+        """
+        flow = await self.reach()
+        self.assertEqual((flow.peer, flow.reliable), (self.address, True))
+        self.assertIs(self.place.flows.find(flow.token), flow)
+
+    async def test_kept(self) -> None:
+        """
+        The next request takes the same one.
+        """
+        self.assertIs(await self.reach(), await self.reach())
+        self.assertEqual(len(await self.accepted(1)), 1)
+
+    async def test_atOnce(self) -> None:
+        """
+        So do those that come while it is being made.
+        """
+        flows = await gatherResults([self.reach() for _ in range(5)])
+        self.assertEqual(len({flow.token for flow in flows}), 1)
+
+    async def test_again(self) -> None:
+        """
+        When it has been closed, another is made.
+        """
+        first = await self.reach()
+        (end,) = await self.accepted(1)
+        end.close()
+        while first.alive:
+            await self.turn()
+        second = await self.reach()
+        self.assertIsNot(second, first)
+        self.assertTrue(second.alive)
+
+    async def test_refused(self) -> None:
+        """
+        A peer that refuses is unreachable, for each who waits; it is tried again the next time.
+        """
+        await self.service.stopService()
+        waiting = [self.reach() for _ in range(2)]
+        for each in waiting:
+            error = await self.assertFailure(each, Unreachable)
+            self.assertIn(f"{self.address[0]}:{self.address[1]}", str(error))
+        self.service = StreamService(
+            reactor, self.peer.listener, bound(SOCK_STREAM, *self.address)
+        )
+        self.service.startService()
+        self.assertTrue((await self.reach()).alive)

@@ -1,0 +1,183 @@
+"""
+A connection: octets to messages, keep-alives, and peers that stop halfway or do not read.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from sipoutbound.message.message import Request
+from sipoutbound.test.doubles import request
+from sipoutbound.test.wires import PEER, Place
+from sipoutbound.transport.stream import BACKLOG, PATIENCE
+
+MESSAGE = bytes(request(b"MESSAGE", b"sip:b@x.org", b"Content-Length: 5", body=b"hello"))
+
+
+class ConnectionTests(SynchronousTestCase):
+    """
+    L{Connection<sipoutbound.transport.stream.Connection>}.
+    """
+
+    def setUp(self) -> None:
+        """
+        A client has connected.
+        """
+        self.place = Place()
+        self.connection, self.transport = self.place.connect()
+        assert self.connection.flow is not None
+        self.flow = self.connection.flow
+
+    def test_flow(self) -> None:
+        """
+        A connection is a flow from its beginning to its end (RFC 5626 3.4, 7).
+        """
+        self.assertEqual((self.flow.peer, self.flow.reliable, self.flow.alive), (PEER, True, True))
+        self.assertIs(self.place.flows.find(self.flow.token), self.flow)
+        self.connection.connectionLost()
+        self.assertEqual((self.flow.alive, self.place.lost), (False, [self.flow]))
+
+    def test_messages(self) -> None:
+        """
+        Messages come out whole and in order, however they are cut.
+        """
+        for size in (1, 7, 3 * len(MESSAGE)):
+            data = 3 * MESSAGE
+            for at in range(0, len(data), size):
+                self.connection.dataReceived(data[at : at + size])
+            bodies = [message.body for _, message in self.place.messages]
+            self.assertEqual(bodies, [b"hello"] * 3)
+            self.place.messages.clear()
+
+    def test_ping(self) -> None:
+        """
+        A ping between messages has one pong; a lone line break has none (RFC 5626 4.4.1).
+        """
+        self.connection.dataReceived(b"\r\n\r\n")
+        self.assertEqual(self.transport.sent, b"\r\n")
+        self.connection.dataReceived(MESSAGE + b"\r\n" + MESSAGE)
+        self.assertEqual((self.transport.sent, len(self.place.messages)), (b"\r\n", 2))
+
+    def test_heard(self) -> None:
+        """
+        Any octet shows that the client is there.
+        """
+        for data in (b"\r\n\r\n", b"\r\n", MESSAGE[:7], MESSAGE[7:]):
+            self.place.wait(10)
+            self.connection.dataReceived(data)
+            self.assertEqual(self.flow.heard, self.place.clock.seconds())
+
+    def test_notSip(self) -> None:
+        """
+        What is no SIP closes the connection: nothing behind it can be told apart any more.
+        """
+        self.connection.dataReceived(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertEqual((self.transport.closing, self.place.messages), ("lose", []))
+
+    def test_unframed(self) -> None:
+        """
+        A request without an end that can be told is answered before that.
+        """
+        broken = MESSAGE.replace(b"Content-Length: 5", b"Content-Length: -5")
+        self.connection.dataReceived(broken)
+        ((flow, message),) = self.place.messages
+        assert isinstance(message, Request)
+        self.assertIs(flow, self.flow)
+        self.assertIsNotNone(message.flaw)
+        self.assertEqual(self.transport.closing, "lose")
+
+    def test_half(self) -> None:
+        """
+        Half a message and then nothing: the connection is not kept for ever.
+        """
+        self.connection.dataReceived(MESSAGE[:50])
+        self.place.wait(PATIENCE - 1)
+        self.assertEqual(self.transport.closing, "")
+        self.place.wait(2)
+        self.assertEqual(self.transport.closing, "abort")
+
+    def test_dripping(self) -> None:
+        """
+        Nor one whose message comes octet by octet for ever.
+        """
+        for octet in MESSAGE[:40]:
+            self.connection.dataReceived(bytes((octet,)))
+            self.place.wait(1)
+        self.assertEqual(self.transport.closing, "abort")
+
+    def test_busy(self) -> None:
+        """
+        A busy one is not taken for that, though some message is always half there.
+        """
+        self.connection.dataReceived(MESSAGE[:50])
+        for _ in range(100):
+            self.connection.dataReceived(MESSAGE[50:] + MESSAGE[:50])
+            self.place.wait(1)
+        self.assertEqual((self.transport.closing, len(self.place.messages)), ("", 100))
+
+    def test_waits(self) -> None:
+        """
+        Nor is one that has nothing to say: between messages it may be silent.
+        """
+        self.connection.dataReceived(MESSAGE[:50])
+        self.connection.dataReceived(MESSAGE[50:])
+        self.place.wait(300)
+        self.assertEqual(self.transport.closing, "")
+
+    def test_closedHalf(self) -> None:
+        """
+        Closed in the middle of a message: no call is left behind.
+        """
+        self.connection.dataReceived(MESSAGE[:50])
+        self.connection.connectionLost()
+        self.transport.closing = ""
+        self.place.wait(PATIENCE + 2)
+        self.assertEqual(self.transport.closing, "")
+
+    def test_doesNotRead(self) -> None:
+        """
+        A peer that does not read is sent so much and no more, and nothing is taken from it.
+        """
+        self.connection.pauseProducing()
+        self.assertTrue(self.transport.paused)
+        self.flow.send(b"x" * BACKLOG)
+        self.assertEqual(self.transport.closing, "")
+        self.flow.send(b"x")
+        self.assertEqual(self.transport.closing, "abort")
+
+    def test_readsAgain(self) -> None:
+        """
+        If it does again all is well.
+        """
+        self.connection.pauseProducing()
+        self.flow.send(b"x" * BACKLOG)
+        self.connection.resumeProducing()
+        self.assertFalse(self.transport.paused)
+        self.flow.send(b"x" * BACKLOG)
+        self.connection.pauseProducing()
+        self.flow.send(b"x" * BACKLOG)
+        self.assertEqual(self.transport.closing, "")
+
+    def test_told(self) -> None:
+        """
+        The transport tells the connection of it.
+        """
+        self.assertIs(self.transport.producer, self.connection)
+
+    def test_given(self) -> None:
+        """
+        A flow that is given up is dead at once, its connection closed.
+        """
+        self.flow.close()
+        self.assertEqual((self.transport.closing, self.place.lost), ("lose", [self.flow]))
+        self.connection.connectionLost()
+        self.assertEqual(self.place.lost, [self.flow])
+
+    def test_halfClosed(self) -> None:
+        """
+        A flow has two directions: when either ends it is over.
+        """
+        for ends in (self.connection.readConnectionLost, self.connection.writeConnectionLost):
+            self.transport.closing = ""
+            ends()
+            self.assertEqual(self.transport.closing, "lose")
