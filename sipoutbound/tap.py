@@ -147,9 +147,18 @@ class Server(MultiService):
         timer = FlowTimer(self.settings.flowTimer)
         inner = PathInsertion(users, timer)
         tree = RouteInspection(self.names, self.flows, inner, branching, outgoing)
-        hops = NextHops(self.reactor, self._listener(b"TCP", spec.CONNECTION))
+        hops = NextHops(self.reactor, self._dialling())
         ways = Ways(self.names, self.flows, hops, self.location)
         self.stack.user = Proxy(tree, users, self.stack, ways)
+
+    def _dialling(self) -> Listener:
+        """
+        What connections have in common that we make: they are called back where we listen.
+        """
+        listener = self._listener(b"TCP", spec.CONNECTION)
+        streams = [port for port in self.ports if port.listener.transport == b"TCP"]
+        listener.port = streams[0].address[1] if streams else None
+        return listener
 
     def _serves(self, host: bytes) -> bool:
         return host in self.names.domains

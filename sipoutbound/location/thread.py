@@ -4,8 +4,9 @@ The one thread that a store is used from.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -37,6 +38,19 @@ class Thread(Protocol):
         """
 
 
+class _Daemon(threading.Thread):
+    # What was acknowledged is durable already: a store that hangs need not keep the process.
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, daemon=True, **named)
+
+
+def _singlePool() -> ThreadPool:
+    pool = ThreadPool(0, 1, "location")
+    pool.threadFactory = _Daemon
+    return pool
+
+
 @define(eq=False)
 class StoreThread:
     """
@@ -44,7 +58,7 @@ class StoreThread:
     """
 
     _reactor: IReactorFromThreads
-    _pool: ThreadPool = field(factory=lambda: ThreadPool(0, 1, "location"), init=False)
+    _pool: ThreadPool = field(factory=_singlePool, init=False)
 
     def start(self) -> None:
         """

@@ -112,7 +112,7 @@ class Branch:
         """
         self._timer = None
         flows = map(self.fork.delivery.flowOf, self.ways)
-        if not attempt.answered and any(flow is None or flow.alive for flow in flows):
+        if any(flow is None or flow.alive for flow in flows):
             attempt.abandoned = True
             self._next(408)
 

@@ -152,3 +152,11 @@ def udp() -> FakeFlow:
     A UDP flow.
     """
     return FakeFlow(b"udp", ("192.0.2.9", 5070), b"UDP", False)
+
+
+def ack(branch: bytes = b"z9hG4bKcaller") -> Request:
+    """
+    An ACK.
+    """
+    via = b"SIP/2.0/UDP 192.0.2.9;branch=" + branch
+    return request(b"ACK", to=b"<sip:bob@example.com>;tag=b1", via=via)

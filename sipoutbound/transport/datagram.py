@@ -38,6 +38,7 @@ class Port(DatagramProtocol):
     socket: socket.socket
     local: Address
     _flows: dict[Address, Flow] = field(factory=dict, init=False)
+    _room: int = field(factory=lambda: REMEMBERED, init=False)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
@@ -78,7 +79,7 @@ class Port(DatagramProtocol):
         spelled = self._spelled(peer)
         flow = self._flows.get(spelled)
         if flow is None:
-            if len(self._flows) >= REMEMBERED:
+            if len(self._flows) >= self._room:
                 self._forget()
             flow = self._flows[spelled] = self.listener.datagramFlow(self, spelled, self.local)
         return flow
@@ -89,8 +90,10 @@ class Port(DatagramProtocol):
         """
         for peer in list(self._flows)[: REMEMBERED // 2]:
             flow = self._flows[peer]
-            if flow.alive and not flow.limit and not flow.pending:
+            if not flow.limit and not flow.pending:
                 del self._flows[peer]
+        # Not again for each new peer, where few could be let go of.
+        self._room = max(REMEMBERED, 2 * len(self._flows))
 
     def write(self, data: bytes, peer: Address) -> None:
         """

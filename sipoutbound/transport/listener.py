@@ -32,6 +32,7 @@ class Listener:
     @ivar flows: where its flows are entered.
     @ivar received: told each message and the flow it came on.
     @ivar addresses: all C{b"host:port"} by which peers know this server; new ones are added.
+    @ivar port: the port that peers call back, on connections that we have made.
     @ivar advertised: C{b"host"} or C{b"host:port"} to write instead of the local address.
     """
 
@@ -40,13 +41,14 @@ class Listener:
     received: Callable[[Flow, Request | Response], None]
     addresses: set[bytes]
     advertised: bytes | None = None
+    port: int | None = None
     limits: Limits = field(factory=Limits)
 
     def sentBy(self, local: Address) -> bytes:
         """
         How peers reach us: what is advertised, else the local address.
         """
-        return self.advertised or hostport((plain(local[0]), local[1]))
+        return self.advertised or hostport((plain(local[0]), self.port or local[1]))
 
     def streamFlow(self, line: Line, peer: Address, local: Address) -> Flow:
         """
