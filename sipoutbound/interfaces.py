@@ -31,6 +31,7 @@ class IFlow(Interface):
     name: bytes = Attribute("How we are reached on it: C{b'host:port;transport=tcp'}.")
     via: bytes = Attribute("The beginning of a Via of ours on this flow, up to C{b';branch='}.")
     alive: bool = Attribute("Whether anything can still be sent.")
+    relayed: bool = Attribute("Whether a foreign domain has been called over it by a user of ours.")
 
     def send(data: bytes) -> None:
         """

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from sipoutbound.interfaces import IFlow
+from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Response
 from sipoutbound.message.uri import URI
 
@@ -64,7 +65,13 @@ class Target:
 def _target(to: Target | URI | str | bytes) -> Target:
     if isinstance(to, Target):
         return to
-    return Target(to.encode() if isinstance(to, str) else bytes(to))
+    text = to.encode() if isinstance(to, str) else bytes(to)
+    try:
+        URI.parse(text)
+    except Malformed as error:
+        # Not the caller's mistake: no answer of 400 must come of it.
+        raise ValueError(f"not a URI: {to!r}") from error
+    return Target(text)
 
 
 def _groups(groups: tuple[Any, ...]) -> tuple[tuple[Target, ...], ...]:
@@ -81,6 +88,8 @@ class Forward:
 
     C{Forward("sip:a@x.org", "sip:b@x.org")} tries one after the other; C{Forward(("sip:a@x.org",
     "sip:b@x.org"))} both at once. URIs of this server's own domains go to their users' bindings.
+
+    Anything else than a URI is a C{ValueError}.
 
     @ivar groups: groups of L{Target}, the next tried when the one in front of it has failed.
     @ivar headers: (name, value) pairs to put in front of the request's own.

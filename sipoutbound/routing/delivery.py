@@ -131,14 +131,15 @@ class Delivery:
     def _recordRoutes(self, target: Target, flow: IFlow) -> list[bytes]:
         """
         The flow it came on, then the flow it goes down, if dialogs come of it (RFC 5626 5.3): by
-        our token, or the UDP flow to a plain Contact.
+        our token, or the flow made to a plain Contact. So nobody who calls our users has to be
+        let through to anywhere else.
         """
         message = self.request.message
         if not message.formsDialog:
             return []
         source = sourceRoute(message, self.request.flow)
         byToken = target.flow is not None or self.flowOf(target) is not None
-        plain = target.binding is not None and not target.route and not flow.reliable
+        plain = target.binding is not None and not target.route
         routes = [source] if source is not None else []
         return [*routes, tokenRoute(flow)] if byToken or plain else routes
 

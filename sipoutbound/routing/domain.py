@@ -22,6 +22,7 @@ _ALLOW: Final = ("Allow", "REGISTER, OPTIONS")
 _SUPPORTED: Final = ("Supported", "path, outbound")
 _CAPABLE: Final = Reply(200, headers=(_ALLOW, ("Accept", ""), _SUPPORTED))
 _NOT_ALLOWED: Final = Reply(405, headers=(_ALLOW,))
+_SCHEME: Final = Reply(416)
 _UNAVAILABLE: Final = Reply(480)
 
 
@@ -39,6 +40,9 @@ class Domain:
         """
         To the registrar, to the user's bindings, or answered here.
         """
+        if request.target.scheme == b"sips":
+            # RFC 3261 26.2.2: TLS all the way, which no transport here can promise.
+            return _SCHEME
         if request.message.method == b"REGISTER":
             return await self.registrar.register(request.message)
         if request.target.user is None:

@@ -40,8 +40,10 @@ class Outgoing:
 
     def _mayRelay(self, request: Request) -> bool:
         """
-        A flow that somebody has registered over, or one that is part of the dialog already: it has
-        brought back the token that it was given when the dialog began.
+        A flow that somebody has registered over. Who has signed off since may end what he began.
         """
-        inDialog = request.known and request.message.inDialog
-        return inDialog or self.location.registered(request.flow.token)
+        flow = request.flow
+        if self.location.registered(flow.token):
+            flow.relayed = True
+            return True
+        return flow.relayed and request.message.inDialog

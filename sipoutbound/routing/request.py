@@ -32,8 +32,6 @@ class Request:
     @ivar behind: the names already walked, as C{prepath} of a resource.
     @ivar ahead: the names to go: the domain, then the user, as far as there are any.
     @ivar depth: how many users of ours have led here, one after the other.
-    @ivar known: whether it brought a Route of ours with the token of its own flow: it belongs to
-        what this flow was part of before.
     """
 
     message: wire.Request
@@ -41,7 +39,6 @@ class Request:
     flow: IFlow
     behind: tuple[str, ...] = ()
     ahead: tuple[str, ...] = ()
-    known: bool = False
     depth: int = 0
     _forwarding: Forwarder | None = None
 
@@ -51,7 +48,7 @@ class Request:
         A request at the root of the tree.
         """
         target = cachedURI(message.uri)
-        return cls(message, target, flow, (), namesOf(target), False, 0, forwarding)
+        return cls(message, target, flow, (), namesOf(target), 0, forwarding)
 
     @property
     def method(self) -> str:
@@ -128,9 +125,8 @@ class Request:
         behind = (*self.behind, name)
         # Not by evolve(): every request takes this step, and it costs ten times as much.
         return Request(
-            self.message, self.target, self.flow, behind, tuple(ahead), self.known, self.depth,
-            self._forwarding,
-        )  # fmt: skip
+            self.message, self.target, self.flow, behind, tuple(ahead), self.depth, self._forwarding
+        )
 
     async def forward(self, decision: Decision, seconds: float | None = None) -> Response:
         """

@@ -86,7 +86,6 @@ class RouteInspection:
         if flow is None:
             return FAILED
         if flow.identity == request.flow.identity:
-            request.known = True
             return None
         return Forward(Target(flow=flow))
 

@@ -94,6 +94,7 @@ class FakeFlow:
     reliable: bool = True
     pending: set[Any] | None = None
     alive: bool = True
+    relayed: bool = False
     sent: list[bytes] = field(factory=list)
     watched: list[float] = field(factory=list)
 

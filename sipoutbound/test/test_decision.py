@@ -7,6 +7,7 @@ from __future__ import annotations
 from attrs.exceptions import FrozenInstanceError
 from twisted.trial.unittest import SynchronousTestCase
 
+from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.uri import URI
 from sipoutbound.routing.decision import Forward, Redirect, Reply, Target
 
@@ -35,14 +36,23 @@ class ForwardTests(SynchronousTestCase):
 
     def test_spellings(self) -> None:
         """
-        A target is text, octets, a URI or a whole L{Target}; text is sent as UTF-8.
+        A target is text, octets, a URI or a whole L{Target}.
         """
         whole = Target(BOB.encode(), (b"<sip:p.example.org;lr>",))
-        mixed = Forward(ALICE.encode(), URI.parse(ALICE.encode()), whole, "sip:\u00e4@example.org")
+        mixed = Forward(ALICE.encode(), URI.parse(ALICE.encode()), whole, BOB)
         texts = [target.uri for group in mixed.groups for target in group]
         alice = ALICE.encode()
-        self.assertEqual(texts, [alice, alice, BOB.encode(), b"sip:\xc3\xa4@example.org"])
+        self.assertEqual(texts, [alice, alice, BOB.encode(), BOB.encode()])
         self.assertEqual(mixed.groups[2], (whole,))
+
+    def test_noURI(self) -> None:
+        """
+        A router's mistake is told to who wrote it, and not to the caller as his.
+        """
+        for text in ("bob at example.org", "sip:\u00e4@example.org", ""):
+            error = self.assertRaises(ValueError, Forward, text)
+            self.assertNotIsInstance(error, Malformed)
+            self.assertIn(repr(text), str(error))
 
     def test_empty(self) -> None:
         """

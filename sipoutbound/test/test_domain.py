@@ -178,10 +178,18 @@ class DomainTests(SynchronousTestCase):
         """
         Whoever is called by his address of record is found, in any spelling of it.
         """
-        spellings = b"sip:bob@example.com", b"sip:%62ob@EXAMPLE.com:5060;x", b"sips:bob@example.com"
-        for uri in spellings:
+        for uri in (b"sip:bob@example.com", b"sip:%62ob@EXAMPLE.com:5060;x"):
             decision = self.decide(b"INVITE", uri)
             self.assertEqual(decision, Forward(*targetGroups([BINDING])))
+
+    def test_sips(self) -> None:
+        """
+        Who asks for TLS all the way is not served without it behind his back (RFC 3261 26.2.2).
+        """
+        for method, uri in (b"INVITE", b"sips:bob@example.com"), (b"REGISTER", b"sips:example.com"):
+            decision = self.decide(method, uri)
+            assert isinstance(decision, Reply)
+            self.assertEqual(decision.status, 416)
 
     def test_unavailable(self) -> None:
         """

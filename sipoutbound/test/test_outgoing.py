@@ -31,13 +31,11 @@ class OutgoingTests(SynchronousTestCase):
         flow: FakeFlow,
         uri: bytes = b"sip:bob@example.org",
         to: bytes = b"<sip:bob@example.org>",
-        known: bool = False,
     ) -> Decision:
         """
         What becomes of a request on that flow.
         """
         passage = Passage.arrived(request(b"INVITE", uri, to=to), flow, None)
-        passage.known = known
         return self.successResultOf(decided(self.outgoing, passage))
 
     def status(self, decision: Decision) -> int:
@@ -62,18 +60,19 @@ class OutgoingTests(SynchronousTestCase):
 
     def test_strangersDialog(self) -> None:
         """
-        A stranger in a dialog through us may end it, by the token that came back with the request.
-        """
-        self.assertEqual(
-            self.decide(self.stranger, to=IN_DIALOG, known=True), Forward("sip:bob@example.org")
-        )
-
-    def test_onlyBoth(self) -> None:
-        """
-        A To tag alone, which anybody can write, opens nothing; nor does a token on a new request.
+        A To tag, which anybody can write, opens nothing.
         """
         self.assertEqual(self.status(self.decide(self.stranger, to=IN_DIALOG)), 403)
-        self.assertEqual(self.status(self.decide(self.stranger, known=True)), 403)
+
+    def test_signedOff(self) -> None:
+        """
+        Who has signed off during a call can hang up, but call nobody else.
+        """
+        flow = self.registered
+        self.decide(flow)
+        self.outgoing = Outgoing(FakeLocation())
+        self.assertEqual(self.decide(flow, to=IN_DIALOG), Forward("sip:bob@example.org"))
+        self.assertEqual(self.status(self.decide(flow)), 403)
 
     def test_scheme(self) -> None:
         """

@@ -134,6 +134,7 @@ class AckTests(SynchronousTestCase):
         An ACK to a peer without a flow goes where its Request-URI leads.
         """
         server = Server()
+        server.caller.relayed = True
         own = b"Route: <sip:%b@%b;lr>" % (server.caller.token, server.caller.name)
         self.ack(server, own, uri=b"sip:bob@192.0.2.99:5070")
         self.assertEqual(server.hops.reached, [b"sip:bob@192.0.2.99:5070"])
@@ -144,6 +145,7 @@ class AckTests(SynchronousTestCase):
         What cannot be passed on is dropped, with neither an answer nor a traceback.
         """
         server = Server()
+        server.caller.relayed = True
         server.hops.ways[b"sip:x@192.0.2.77"] = Unreachable("refused")
         own = b"Route: <sip:%b@%b;lr>" % (server.caller.token, server.caller.name)
         self.ack(server, own, uri=b"sip:x@192.0.2.77")
@@ -160,6 +162,7 @@ class AckTests(SynchronousTestCase):
         A mistake of ours is logged.
         """
         server = Server()
+        server.caller.relayed = True
         server.hops.ways[b"sip:x@192.0.2.77"] = ZeroDivisionError()
         own = b"Route: <sip:%b@%b;lr>" % (server.caller.token, server.caller.name)
         self.ack(server, own, uri=b"sip:x@192.0.2.77")

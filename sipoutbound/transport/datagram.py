@@ -38,7 +38,7 @@ class Port(DatagramProtocol):
     socket: socket.socket
     local: Address
     _flows: dict[Address, Flow] = field(factory=dict, init=False)
-    _room: int = field(factory=lambda: REMEMBERED, init=False)
+    _kept: int = field(default=0, init=False)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
@@ -79,7 +79,7 @@ class Port(DatagramProtocol):
         spelled = self._spelled(peer)
         flow = self._flows.get(spelled)
         if flow is None:
-            if len(self._flows) >= self._room:
+            if len(self._flows) >= max(REMEMBERED, 2 * self._kept):
                 self._forget()
             flow = self._flows[spelled] = self.listener.datagramFlow(self, spelled, self.local)
         return flow
@@ -93,7 +93,7 @@ class Port(DatagramProtocol):
             if not flow.limit and not flow.pending:
                 del self._flows[peer]
         # Not again for each new peer, where few could be let go of.
-        self._room = max(REMEMBERED, 2 * len(self._flows))
+        self._kept = len(self._flows)
 
     def write(self, data: bytes, peer: Address) -> None:
         """
