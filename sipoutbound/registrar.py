@@ -33,6 +33,10 @@ _NONE: Final[_Headers] = ()
 #: matters but its CSeq to the letter, and reading it would cost more than all the rest.
 REMEMBERED: Final = 1 << 16
 
+# Octets of header text: a phone's have some 600. What is longer is read anew each time, or a few
+# thousand requests would fill the memory.
+_REMEMBERED_LENGTH: Final = 2048
+
 _SUPPORTED: Final = b", ".join(sorted(EXTENSIONS))
 
 #: Seconds to come back after, when the store is in trouble: spread, so that not all come at once.
@@ -104,7 +108,9 @@ class Registrar:
         return Response.reply(request, 200, None, self._answer(client, bindings, now), unique())
 
     def _parse(self, request: Request) -> tuple[_Client, Registration]:
-        client = self._client(registerTexts(request))
+        texts = registerTexts(request)
+        known = sum(map(len, filter(None, texts[:-1]))) <= _REMEMBERED_LENGTH
+        client = self._client(texts) if known else self._read(texts)
         return client, Registration(client.terms, request.callId, request.cseq.number)
 
     def _read(self, texts: Texts) -> _Client:

@@ -9,6 +9,7 @@ import socket
 from time import time
 from typing import Any, Final
 
+from attrs import evolve
 from twisted.application.service import IService, MultiService
 from twisted.internet import reactor as theReactor
 from twisted.internet.defer import Deferred
@@ -90,7 +91,7 @@ class Server(MultiService):
         self.stack = Stack(reactor)
         self.flows = Flows(keysIn(settings.state), reactor.seconds, self.stack.later, self._lost)
         self.names = Names(frozenset(name.encode() for name in settings.domains))
-        self.location = Location(reactor, time, self._isDead)
+        self.location = Location(reactor, time, self._revived)
         self._store()
         self.location.setServiceParent(self)
         self._listen()
@@ -173,18 +174,21 @@ class Server(MultiService):
             return b""
         return uri.user or b"" if self.names.named(uri) else b""
 
-    def _isDead(self, binding: Binding) -> bool:
+    def _revived(self, binding: Binding) -> Binding | None:
         """
-        Whether a stored binding can't be reached: its connection was one of an earlier run, or its
-        token was sealed by keys that are gone.
+        A stored binding in this run, C{None} where it can't be reached: its connection was one of
+        an earlier run, or its token was sealed by keys that are gone. A flow is known here by what
+        the present key seals, whatever key has sealed the token in its Path.
         """
         if not binding.flow:
-            return False
+            return binding
         try:
             identity = self.flows.keys.open(binding.flow)
         except Forged:
-            return True
-        return isinstance(identity, StreamFlow) and identity.epoch != self.flows.epoch
+            return None
+        if isinstance(identity, StreamFlow) and identity.epoch != self.flows.epoch:
+            return None
+        return evolve(binding, flow=self.flows.keys.seal(identity))
 
     def _lost(self, flow: Flow) -> None:
         self.location.flowDied(flow.token)
@@ -224,12 +228,13 @@ class Server(MultiService):
         """
         A line for a phone that can register here.
         """
-        host = hostport(port.address).rpartition(b":")[0].decode()
+        address = port.listener.advertised or reachable(port.address)[-1]
+        host = address.rpartition(b":")[0].decode()
         domain = host if host in self.settings.domains else self.settings.domains[0]
         transport = port.listener.transport.decode().lower()
         return (
             f"<sip:alice@{domain}>;auth_pass=none;"
-            f'outbound="sip:{shown(port)};transport={transport}";sipnat=outbound;regint=600'
+            f'outbound="sip:{address.decode()};transport={transport}";sipnat=outbound;regint=600'
         )
 
     def _kept(self) -> str:

@@ -35,12 +35,13 @@ class Location(Service):
 
     @ivar clock: the reactor, or a clock in its place.
     @ivar now: tells the time in seconds since the epoch.
-    @ivar isDead: asked at the start about each stored binding: whether it can serve no more.
+    @ivar revived: told each stored binding at the start: what it is in this run, C{None} where it
+        can serve no more.
     """
 
     _clock: IReactorTime
     _now: Callable[[], float]
-    _isDead: Callable[[Binding], bool] = lambda binding: False
+    _revived: Callable[[Binding], Binding | None] = lambda binding: binding
     _set: WorkingSet = field(factory=WorkingSet, init=False)
     _journal: Journal | None = field(default=None, init=False)
     _sweep: LoopingCall = field(init=False)
@@ -164,10 +165,11 @@ class Location(Service):
         byAor: dict[bytes, list[Binding]] = {}
         limit = self._now() - GRACE
         for binding in stored:
-            if binding.expires <= limit or self._isDead(binding):
+            revived = self._revived(binding) if binding.expires > limit else None
+            if revived is None:
                 self._note(binding.aor, (binding,), ())
             else:
-                byAor.setdefault(binding.aor, []).append(binding)
+                byAor.setdefault(binding.aor, []).append(revived)
         for aor, bindings in byAor.items():
             self._set.put(aor, tuple(bindings))
 

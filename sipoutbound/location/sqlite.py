@@ -49,6 +49,7 @@ class SQLiteStore:
 
     _path: Path
     _connection: sqlite3.Connection | None = field(default=None, init=False)
+    _file: tuple[int, int] | None = field(default=None, init=False)
 
     def check(self) -> None:
         """
@@ -76,10 +77,15 @@ class SQLiteStore:
         """
         connection = self._open()
         try:
+            if _identity(self._path) != self._file:
+                raise StoreError(f"{self._path}: removed or replaced while in use")
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(_DELETE, (key for key, kept in rows.items() if kept is None))
             connection.executemany(_KEEP, (_row(kept) for kept in rows.values() if kept))
             connection.execute("COMMIT")
+        except StoreError:
+            self.close()
+            raise
         except Exception as error:
             # Whatever it was, closing ends the transaction.
             self.close()
@@ -99,6 +105,7 @@ class SQLiteStore:
             self._checkPlace()
             try:
                 self._connection = self._opened()
+                self._file = _identity(self._path)
             except sqlite3.Error as error:
                 raise self._trouble(error) from error
         return self._connection
@@ -138,6 +145,15 @@ class SQLiteStore:
 
     def _trouble(self, error: Exception) -> StoreError:
         return StoreError(f"{self._path}: {error}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    # SQLite goes on writing to a file that has been removed, and says nothing.
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _row(binding: Binding) -> tuple[Any, ...]:

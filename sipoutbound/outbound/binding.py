@@ -30,8 +30,8 @@ class Binding:
     @ivar expires: when its time is over, in seconds since the epoch.
     @ivar updated: when that REGISTER came, in seconds since the epoch.
     @ivar userAgent: that REGISTER's User-Agent.
-    @ivar flow: the key of the flow its first hop reaches the client by, if that hop is this server;
-        else empty.
+    @ivar flow: the key of the flow by which the topmost Path value leads on, if that is of this
+        server; else empty.
     """
 
     aor: bytes

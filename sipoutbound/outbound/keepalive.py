@@ -49,22 +49,9 @@ class FlowTimer:
         return b"%d" % self.seconds
 
     @property
-    def grace(self) -> float:
+    def limit(self) -> float:
         """
-        How much longer than C{seconds} the server waits (RFC 5626 5.4).
+        After how many seconds without a message, CRLF or STUN a flow counts as failed: longer than
+        C{seconds} (RFC 5626 5.4).
         """
-        return GRACE
-
-    def deadline(self, lastHeard: float) -> float:
-        """
-        When a flow that was last heard at that time will count as failed, if it stays silent.
-
-        @param lastHeard: when anything came over the flow: a message, CRLF or STUN.
-        """
-        return lastHeard + self.seconds + self.grace
-
-    def dead(self, lastHeard: float, now: float) -> bool:
-        """
-        Whether a flow that was last heard at that time counts as failed by now.
-        """
-        return now >= self.deadline(lastHeard)
+        return self.seconds + GRACE

@@ -26,6 +26,8 @@ class Policy:
     @ivar devices: how many instances, or Contacts without one, an address of record may have.
     @ivar flows: how many flows one instance may have: twice the four of RFC 5626 4.2.1, so that a
         client may renumber them once.
+    @ivar length: octets of a Contact or of all Path values together: longer ones are answered 400.
+        Four edges with IPv6 flow tokens need a quarter of it.
     @ivar rejectMissingOb: whether a client that asks for outbound through an edge without it is
         told so by a 439 (RFC 5626 6), or registered without (older pjsip gives up on a 439).
     """
@@ -35,7 +37,15 @@ class Policy:
     maximum: int = 86400
     devices: int = 10
     flows: int = 8
+    length: int = 2048
     rejectMissingOb: bool = True
+
+    @property
+    def contacts(self) -> int:
+        """
+        How many Contacts one REGISTER may bring: more could never all be bound.
+        """
+        return self.devices * self.flows
 
     def lifetime(self, asked: int | None) -> int:
         """

@@ -23,6 +23,9 @@ from sipoutbound.outbound.refusal import Refusal
 #: The extensions that a REGISTER may require (RFC 3327, RFC 5626).
 EXTENSIONS: Final = frozenset((b"path", b"outbound"))
 
+# Octets of a User-Agent that are kept, for people to read.
+_AGENT_LENGTH: Final = 256
+
 # Expires: 0, which Contact: * needs (RFC 3261 10.3 step 6).
 _ZERO: Final = re.compile(rb"0+")
 
@@ -90,14 +93,14 @@ class Terms:
         to, agent, require, supported, contact, expires, path, hops = texts
         _checkRequired(_optionTags(require))
         aor = _servedAor(to or b"", serves)
-        values = _pathValues(path or b"")
+        values = _pathValues(path or b"", policy)
         tags = _optionTags(supported)
-        common = (aor, agent or b"", values, tags, hops)
+        common = (aor, (agent or b"")[:_AGENT_LENGTH], values, tags, hops)
         if contact == b"*":
             if _ZERO.fullmatch(expires or b"") is None:
                 raise Malformed("Contact * Needs Expires: 0")
             return cls(*common, star=True, grants=())
-        contacts = _contacts(contact or b"")
+        contacts = _contacts(contact or b"", policy)
         counts = _regIdsCount(contacts, values, tags, hops, policy)
         otherwise = None if expires is None else lifetime(expires)
         grants = [_granted(each, otherwise, counts, policy) for each in contacts]
@@ -136,17 +139,23 @@ def _checkRequired(tags: frozenset[bytes]) -> None:
         raise Refusal(420, headers=((b"Unsupported", b", ".join(sorted(unknown))),))
 
 
-def _pathValues(text: bytes) -> tuple[bytes, ...]:
+def _pathValues(text: bytes, policy: Policy) -> tuple[bytes, ...]:
+    if len(text) > policy.length:
+        raise Malformed("Path Too Long")
     # A line break that is no folding must get neither into an answer nor into a store.
     if b"\n" in text or b"\r" in text:
         raise Malformed("Line Break in Path")
     return tuple(splitList(text))
 
 
-def _contacts(text: bytes) -> list[Contact]:
+def _contacts(text: bytes, policy: Policy) -> list[Contact]:
     values = splitList(text)
     if b"*" in values:
         raise Malformed("Contact * Must Be Alone")
+    if len(values) > policy.contacts:
+        raise Refusal(403, "Too Many Contacts")
+    if any(len(value) > policy.length for value in values):
+        raise Malformed("Contact Too Long")
     return [Contact.parse(value) for value in values]
 
 

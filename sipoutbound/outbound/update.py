@@ -42,7 +42,7 @@ def update(
     @param bindings: those of its address of record.
     @param policy: how much room there is.
     @param now: seconds since the epoch.
-    @param flowOf: asked about the first hop's Path value when it is a new one.
+    @param flowOf: asked about the topmost Path value, which requests go to first, when it is new.
     @return: the bindings there are then; the same object where nothing changes.
     @raise Refusal: 403 where there is no room, 500 when it is out of order.
     @raise Malformed: when a new Contact's URI or a new Path value cannot be read.
@@ -101,7 +101,7 @@ def _bound(
     if before is None or before.path != path:
         for value in path:
             URI.parse(NameAddress.parse(value).text)
-        flow = flowOf(path[-1]) if path else b""
+        flow = flowOf(path[0]) if path else b""
     else:
         flow = before.flow
     return Binding(

@@ -99,23 +99,24 @@ class PathInsertion:
         """
         if b"require" in response.values and b"outbound" in response.all(b"require"):
             response.set(b"Flow-Timer", self.flowTimer.header)
-            flow.watch(self.flowTimer.seconds + self.flowTimer.grace)
+            flow.watch(self.flowTimer.limit)
 
 
 def needsFlow(contact: bytes, flow: IFlow) -> bool:
     """
     Whether a plain Contact is to be reached over the flow that registers it. Its own address would
-    do by RFC 3261, but not behind a NAT (it is not where the request came from), under C{.invalid}
-    (RFC 7118 5.2), or over a connection, which nobody can open to a phone.
+    do by RFC 3261, but not behind a NAT (it is not where the request came from, and nowhere that
+    everybody could send to), under C{.invalid} (RFC 7118 5.2), or over a connection, which nobody
+    can open to a phone.
     """
     try:
         uri = NameAddress.parse(contact).uri
-        host = str(ip_address(uri.host.decode().strip("[]")))
+        address = ip_address(uri.host.decode().strip("[]"))
     except Malformed:
         return False
     except ValueError:
         return uri.host.endswith(b".invalid")
     transport = (uri.param(b"transport") or b"udp").upper()
-    if host != flow.peer[0]:
-        return True
+    if str(address) != flow.peer[0]:
+        return not address.is_global
     return transport == flow.transport and (flow.reliable or (uri.port or 5060) == flow.peer[1])

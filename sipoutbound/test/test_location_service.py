@@ -169,7 +169,7 @@ class LoadTests(SynchronousTestCase):
         dead, expired = binding(2), binding(3, expires=int(NOW) - GRACE)
         store, thread, clock = DictStore(), HeldThread(), Clock()
         store.rows = {(each.aor, each.key): each for each in (alive, grace, dead, expired)}
-        location = Location(clock, lambda: NOW, lambda each: each.flow == b"flow2")
+        location = Location(clock, lambda: NOW, lambda one: None if one.flow == b"flow2" else one)
         location.keepIn(store, thread)
         location.startService()
         self.assertEqual(set(location.bindings()), {alive, grace})

@@ -114,6 +114,16 @@ class SQLiteStoreTests(SynchronousTestCase):
         self.store.commit({**rows(changed), (two.aor, two.key): None})
         self.assertEqual(self.kept(), {changed, three})
 
+    def test_removedWhileInUse(self) -> None:
+        """
+        A phone is not told that it is registered when what it is kept in is gone from the disk.
+        """
+        self.store.commit(rows(binding(1)))
+        self.path.unlink()
+        self.assertRaises(StoreError, self.store.commit, rows(binding(2)))
+        self.store.commit(rows(binding(3)))
+        self.assertEqual(self.kept(), {binding(3)})
+
     def test_killed(self) -> None:
         """
         After kill -9 in the midst of writing, every binding that was acknowledged is there.

@@ -36,6 +36,9 @@ CONTACTS = (
     (b"<sip:bob@10.0.0.7:5070>", UDP, True),
     (b"<sip:bob@10.0.0.7:5070;transport=tcp>", TCP, True),
     (b"<sip:bob@[2001:db8::7]>", UDP, True),
+    # Somewhere else, where everybody can send to: a third party's (RFC 3261 10.2.1).
+    (b"<sip:bob@8.8.4.4:5070>", UDP, False),
+    (b"<sip:bob@[2606:4700::7];transport=tcp>", TCP, False),
     # Over a connection: nobody can open one to a phone.
     (b"<sip:bob@192.0.2.9:5060;transport=tcp>", TCP, True),
     (b"<sip:bob@192.0.2.9;transport=TCP>", TCP, True),

@@ -5,6 +5,8 @@ Tests of L{sipoutbound.registrar}.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import process_time
+from typing import Any
 
 from attrs import define
 from twisted.internet.task import Clock
@@ -152,10 +154,30 @@ class RegistrarTests(SynchronousTestCase):
 
     def test_flow(self) -> None:
         """
-        A binding knows the flow in its first hop's Path value, which is the last.
+        A binding knows the flow in the topmost Path value, which a request goes to first: were it
+        another one, the binding would outlive the flow that leads there.
         """
-        self.answer(register(FLOW, OUTBOUND, PATH))
-        self.assertEqual([each.flow for each in self.bound()], [b"t"])
+        self.answer(register(FLOW, OUTBOUND, b"Path: <sip:own@edge>, <sip:not@edge;ob>"))
+        self.assertEqual([each.flow for each in self.bound()], [b"o"])
+
+    def test_long(self) -> None:
+        """
+        Nobody fills the memory, or keeps the server busy, with a few requests.
+        """
+        long = b"x" * 3000
+        for headers, status in (
+            ((b"Contact: <sip:%b@h>" % long,), 400),
+            ((b"Contact: <sip:b@h>", b"Path: <sip:%b>" % long), 400),
+            ((b"Contact: " + b", ".join(b"<sip:%d@h>" % n for n in range(5000)),), 403),
+            ((b"Contact: <sip:b@h>", b"User-Agent: " + long), 200),
+        ):
+            began = process_time()
+            self.answer(register(*headers, cseq=9), status)
+            self.assertLess(process_time() - began, 0.5)
+        (bound,) = self.bound()
+        self.assertLess(len(bound.userAgent), 300)
+        remembered: Any = self.registrar._client
+        self.assertEqual(remembered.cache_info().currsize, 0)
 
     def test_refusals(self) -> None:
         """

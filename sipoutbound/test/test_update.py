@@ -231,7 +231,7 @@ class UpdateTests(SynchronousTestCase):
             b"Path: <sip:p>, <sip:q>",
             b"User-Agent: U/1",
         )
-        flows = {b"<sip:q>": b"the flow"}
+        flows = {b"<sip:p>": b"the flow"}
         (made,) = update((), Registration(asked, b"c", 7), POLICY, NOW + 0.9, flows.__getitem__)
         self.assertEqual(
             made,

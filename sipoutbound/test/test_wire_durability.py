@@ -19,6 +19,7 @@ from twisted.trial.unittest import TestCase
 import sipoutbound
 from sipoutbound.interfaces import Address
 from sipoutbound.location.sqlite import SQLiteStore
+from sipoutbound.outbound.flowtoken import Keys
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase, reactor
 from sipoutbound.test.line import within
 from sipoutbound.test.phone import DOMAIN, Phone
@@ -48,6 +49,21 @@ class RestartTests(WireTestCase):
         before = await self.bindings(bob)
         await self.restarted()
         self.assertEqual(await self.bindings(bob), before)
+        alice = await self.registered(b"alice")
+        await self.talk(alice, bob)
+
+    async def test_keyRotated(self) -> None:
+        """
+        With a new key in front of the old one a phone is still registered, and no stranger: it may
+        call foreign domains, and its flow's end is that of its binding.
+        """
+        bob = await self.registered(b"bob")
+        await self.laboratory.crash()
+        keys = self.laboratory.settings.state / "flow-token.keys"
+        keys.write_bytes(bytes(Keys.parse(keys.read_bytes()).rotated()))
+        await self.laboratory.restart()
+        bob.ask(b"MESSAGE", b"sip:x@127.0.0.1:1;transport=tcp")
+        await bob.told(500)
         alice = await self.registered(b"alice")
         await self.talk(alice, bob)
 
