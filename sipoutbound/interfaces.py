@@ -24,7 +24,9 @@ class IFlow(Interface):
 
     transport: bytes = Attribute("C{b'UDP'}, C{b'TCP'}, as it stands in a Via.")
     reliable: bool = Attribute("Whether the transport retransmits by itself.")
-    pending: set[Any] | None = Attribute("The client transactions waiting on it; the stack's.")
+    pending: set[Any] | None = Attribute(
+        "The client transactions waiting on it, the stack's; C{None} until there was one."
+    )
     peer: Address = Attribute("The peer's address as seen here: textual host, port.")
     identity: object = Attribute("The flow's identity, as sealed into its token; comparable.")
     token: bytes = Attribute("The sealed flow token.")
@@ -33,9 +35,16 @@ class IFlow(Interface):
     alive: bool = Attribute("Whether anything can still be sent.")
     relayed: bool = Attribute("Whether a foreign domain has been called over it by a user of ours.")
 
-    def send(data: bytes) -> None:
+    def send(data: bytes) -> bool:
         """
         Send one message. Does nothing on a dead flow.
+
+        @return: whether it was taken; if not it never arrives (RFC 3261 18.4).
+        """
+
+    def close() -> None:
+        """
+        Give the flow up.
         """
 
     def beside(port: int) -> IFlow:
@@ -131,7 +140,7 @@ class IResponses(Interface):
 
     def flowFailed() -> None:
         """
-        The flow broke while waiting.
+        The flow broke while waiting, or did not take the request.
         """
 
 
@@ -142,7 +151,8 @@ class ITransactions(Interface):
 
     def begin(request: Request, branch: bytes, flow: IFlow, user: IResponses) -> IClientTransaction:
         """
-        Send a request whose top Via is ours, and await its responses.
+        Send a request whose top Via is ours, and await its responses. Nothing is told before this
+        has returned, not even that the request could not be sent.
         """
 
     def later(delay: float, call: Callable[[Any], None], argument: Any) -> Any:

@@ -23,7 +23,7 @@ from sipoutbound.interfaces import (
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.unique import unique
-from sipoutbound.message.validity import flawOf
+from sipoutbound.message.validity import checkResponse, flawOf
 from sipoutbound.transaction.matching import cancelledKey, clientKey, clientKeyOf, serverKey
 from sipoutbound.transaction.wheel import Wheel
 from sipoutbound.transport.listener import PORTS
@@ -116,6 +116,9 @@ class Stack:
                 self._response(flow, message)
         except Malformed as error:
             log.info("dropped, of {peer}: {why}", peer=flow.peer, why=error.reason)
+            if flow.reliable and isinstance(message, Request):
+                # Nobody can be answered without a Via, and nobody else than its peer has sent it.
+                flow.close()
         except Exception:
             log.failure("a message of {peer} was not handled", peer=flow.peer)
 
@@ -142,6 +145,7 @@ class Stack:
             self._cancel(transaction)
         else:
             self._user.received(transaction)
+            transaction.hold()
 
     @property
     def _user(self) -> ITransactionUser:
@@ -168,7 +172,6 @@ class Stack:
         """
         Answer without remembering it (RFC 3261 8.2.7). An ACK is never answered.
         """
-        log.debug("{status} {reason} to {peer}", status=status, reason=reason, peer=flow.peer)
         if request.method != b"ACK":
             flow.send(bytes(Response.reply(request, status, reason, headers, unique())))
 
@@ -184,10 +187,9 @@ class Stack:
 
     def _response(self, flow: IFlow, response: Response) -> None:
         transaction = self.clients.get(clientKey(response))
-        if transaction is None:
-            # RFC 6026 8.9: a stray response is dropped.
-            log.debug("stray response of {peer} dropped", peer=flow.peer)
-        else:
+        # RFC 6026 8.9: a stray response is dropped.
+        if transaction is not None:
+            checkResponse(response)
             transaction.responded(response)
 
     # Transactions of ours
@@ -196,7 +198,8 @@ class Stack:
         self, request: Request, branch: bytes, flow: IFlow, user: IResponses | None
     ) -> IClientTransaction:
         """
-        Send a request whose top Via is ours, and await its responses.
+        Send a request whose top Via is ours, and await its responses. Nothing is told before this
+        has returned, not even that the request could not be sent.
         """
         key = clientKeyOf(branch, request.method)
         transaction = self.clients[key] = ClientTransaction(self, key, request, flow, user)
@@ -205,6 +208,16 @@ class Stack:
         flow.pending.add(transaction)
         transaction.begin()
         return transaction
+
+    def drain(self) -> None:
+        """
+        Answer whatever waits for its final response, and from now on each new request: 503, to be
+        tried again elsewhere or later. To be called before the flows are closed. What rings is
+        cancelled.
+        """
+        self.room = 0
+        for transaction in tuple(self.servers.values()):
+            transaction.refuse(503, ((b"Retry-After", RETRY_AFTER),))
 
     def flowLost(self, flow: IFlow) -> None:
         """

@@ -215,10 +215,11 @@ class Server(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         """
-        Close every connection and stop.
+        Answer whoever waits for an answer, close every connection and stop.
 
         @return: fires when what happened until then is stored.
         """
+        self.stack.drain()
         for flow in self.flows.streams():
             flow.close()
         stopped: Deferred[Any] = super().stopService()

@@ -14,10 +14,11 @@ from zope.interface import implementer
 
 from sipoutbound.interfaces import IClientTransaction, IFlow, IResponses, IServerTransaction
 from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.unique import unique
 from sipoutbound.transaction.client import clientMachine
 from sipoutbound.transaction.machine import Action, Event, Input, Machine, State, eventOf
 from sipoutbound.transaction.server import serverMachine
-from sipoutbound.transaction.timers import NEVER, T1, T2, Timer, again, duration
+from sipoutbound.transaction.timers import NEVER, OVERDUE, T1, T2, Timer, again, duration
 
 log = Logger()
 
@@ -33,6 +34,11 @@ _PASS: Final = Action.PASS
 _RESEND: Final = Action.RESEND
 _SEND: Final = Action.SEND
 _STOP: Final = Action.STOP
+
+_TRYING: Final = State.TRYING
+
+# The states of a server transaction that has had no final response.
+_OPEN: Final = (State.TRYING, State.PROCEEDING)
 
 # RFC 3261 9.1: after a CANCEL the INVITE has 64*T1 for its final response.
 _AFTER_CANCEL: Final = 64 * T1
@@ -127,11 +133,33 @@ class ServerTransaction(Transaction):
         """
         self.feed(eventOf(response.status), response)
 
+    def hold(self) -> None:
+        """
+        The user has it. If it is not INVITE and gets no response in time there is to be a 100, over
+        all transports, and never before (RFC 4320 4.1).
+        """
+        if self.machine.state is _TRYING:
+            self._timers = [self.stack.later(OVERDUE, self._overdue, None)]
+
+    def _overdue(self, _: None) -> None:
+        if self.machine.state is _TRYING:
+            self.respond(Response.reply(self.request, 100))
+
+    def refuse(self, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        """
+        Give it a final response if it has none, and end what is under way for an INVITE.
+        """
+        if self.machine.state in _OPEN:
+            self.respond(Response.reply(self.request, status, None, headers, unique()))
+            if self.request.method == b"INVITE" and self.cancelled is not None:
+                self.cancelled()
+
     def abandon(self) -> None:
         """
         Forget it without an answer, once its client does not repeat it any more (RFC 4320 4.2).
         """
         self.stop()
+        self.machine.state = State.TERMINATED
         if self.flow.reliable:
             self._forget(None)
         else:
@@ -139,6 +167,8 @@ class ServerTransaction(Transaction):
 
     def _forget(self, _: None) -> None:
         self.stop()
+        # Who serves it has it, and would be kept by it until the collector comes.
+        self.cancelled = None
         self.stack.servers.pop(self.key, None)
 
     def _do(self, action: Any, event: Input, message: Response | Request | None) -> None:
@@ -176,10 +206,7 @@ class ClientTransaction(Transaction):
         Send the request.
         """
         self.machine = clientMachine(self.request.method)
-        if self.flow.alive:
-            self.feed(Event.REQUEST)
-        else:
-            self.feed(Event.TRANSPORT_ERROR)
+        self.feed(Event.REQUEST)
 
     def responded(self, response: Response) -> None:
         """
@@ -214,7 +241,7 @@ class ClientTransaction(Transaction):
 
     def _do(self, action: Any, event: Input, message: Response | Request | None) -> None:
         if action is _SEND or action is _RESEND:
-            self.flow.send(bytes(self.request))
+            self._send(first=action is _SEND)
         elif action is _ACK:
             assert isinstance(message, Response)
             self.flow.send(bytes(_ackOf(self.request, message)))
@@ -231,6 +258,14 @@ class ClientTransaction(Transaction):
                 # What else the machine asks for is owed to the peer: an ACK, an end.
                 log.failure("what came of a request was not taken")
 
+    def _send(self, first: bool) -> None:
+        """
+        Send the request. What is not taken at first has failed (RFC 3261 17.1.4): told later, as
+        who begins a transaction does not have it yet. A repetition is but lost.
+        """
+        if not self.flow.send(bytes(self.request)) and first:
+            self.stack.later(0.0, self.feed, Event.TRANSPORT_ERROR)
+
     def _report(self, action: Any, message: Response | Request | None, user: IResponses) -> None:
         if action is _PASS:
             assert isinstance(message, Response)
@@ -242,6 +277,8 @@ class ClientTransaction(Transaction):
 
     def _forget(self) -> None:
         self.stop()
+        # Who waits has it, and would be kept by it until the collector comes.
+        self.user = None
         self.stack.clients.pop(self.key, None)
         if self.flow.pending is not None:
             self.flow.pending.discard(self)

@@ -1,5 +1,5 @@
 """
-Whether a request is sound enough to be handled (RFC 3261 8.1.1, 16.3 step 1, 18.3, 21.4.1).
+Whether a message is sound enough to be handled (RFC 3261 8.1.1, 16.3 step 1, 18.3, 21.4.1).
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from typing import Final
 
 from sipoutbound.message.grammar import NAME_ADDRESS, Malformed
 from sipoutbound.message.header import number
-from sipoutbound.message.message import Request
+from sipoutbound.message.message import Request, Response
 from sipoutbound.message.name import NONE
+
+# What Max-Forwards allows at first (RFC 3261 8.1.1.6): no route set can be of more use.
+_MOST_HOPS: Final = 70
 
 # RFC 3261 8.1.1: in every request, and once only. Max-Forwards may be missing (RFC 3261 16.6
 # step 3: an older client's; a proxy adds it).
@@ -28,6 +31,17 @@ def flawOf(request: Request) -> Malformed | None:
     return None
 
 
+def checkResponse(response: Response) -> None:
+    """
+    Make sure that a response has what it is matched and acknowledged by (RFC 3261 8.2.6.2). What
+    else is wrong with it is the concern of whoever has asked.
+
+    @raise Malformed: when it lacks a header.
+    """
+    for key in (b"to", b"from", b"call-id", b"cseq"):
+        response.need(key)
+
+
 def _check(request: Request) -> None:
     if request.flaw is not None:
         raise request.flaw
@@ -42,10 +56,16 @@ def _check(request: Request) -> None:
     for key in (b"to", b"from"):
         if NAME_ADDRESS.fullmatch(values.get(key) or request.need(key)) is None:
             raise Malformed(f"Bad {key.decode().title()} Header")
+    _checkHops(request)
+    request.via, request.target  # noqa: B018 - parsed, so that they are known to be sound
+
+
+def _checkHops(request: Request) -> None:
     forwards = request.first(b"max-forwards")
     if forwards is not None and number(forwards, "Max-Forwards") > 255:
         raise Malformed("Bad Max-Forwards")
-    request.via, request.target  # noqa: B018 - parsed, so that they are known to be sound
+    if b"route" in request.values and len(request.all(b"route")) > _MOST_HOPS:
+        raise Malformed("Too Many Routes")
 
 
 def _checkOnce(keys: list[bytes]) -> None:

@@ -27,11 +27,14 @@ class Attempt:
 
     @ivar branch: whom its outcome concerns.
     @ivar target: where it goes.
+    @ivar reused: it went over a connection that had been used before, and may have been about to
+        be closed.
     @ivar abandoned: the branch has gone on to the next flow; what still comes is late.
     """
 
     branch: Branch
     target: Target
+    reused: bool = False
     abandoned: bool = False
     _transaction: IClientTransaction | None = field(default=None, init=False)
 
@@ -48,7 +51,7 @@ class Attempt:
 
         @param request: complete but for our Via.
         """
-        branch = uniqueBranch()
+        branch = uniqueBranch() + self.branch.fork.delivery.mark
         request.put(b"Via", flow.via + branch)
         self._transaction = self.branch.fork.transactions.begin(request, branch, flow, self)
 

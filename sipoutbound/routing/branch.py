@@ -48,6 +48,7 @@ class Branch:
     _current: Attempt | None = field(default=None, init=False)
     _timer: Any = field(default=None, init=False)
     _cancelled: bool = field(default=False, init=False)
+    _again: bool = field(default=False, init=False)
     _ended: bool = field(default=False, init=False)
 
     @classmethod
@@ -87,7 +88,14 @@ class Branch:
         """
         reaching = Deferred.fromCoroutine(self.fork.delivery.reach(target))
         reaching.addCallbacks(self._try, self._unreachable, (target,), {}, (target,))
-        reaching.addErrback(lambda failure: log.failure("while forwarding", failure))
+        reaching.addErrback(self._broken)
+
+    def _broken(self, failure: Failure) -> None:
+        """
+        A mistake of ours: the caller must not wait for it, nor the other branches.
+        """
+        log.failure("while forwarding", failure)
+        self._end(self._local(500))
 
     def _unreachable(self, failure: Failure, target: Target) -> None:
         if failure.check(Unreachable, Malformed) is None:
@@ -97,10 +105,16 @@ class Branch:
         self._next(430 if target.binding is not None else 503)
 
     def _try(self, flow: IFlow, target: Target) -> None:
+        try:
+            self._send(flow, target)
+        except Exception:
+            self._broken(Failure())
+
+    def _send(self, flow: IFlow, target: Target) -> None:
         if self._cancelled:
             self._end(self._local(487))
             return
-        attempt = self._current = Attempt(self, target)
+        attempt = self._current = Attempt(self, target, flow.reliable and flow.pending is not None)
         request = self.fork.delivery.message(target, flow)
         if self.ways:
             self._timer = self.fork.transactions.later(SILENCE, self._silent, attempt)
@@ -179,10 +193,20 @@ class Branch:
 
     def flowFailed(self, attempt: Attempt) -> None:
         """
-        The flow broke: its bindings are gone already.
+        The flow broke: its bindings are gone already. A connection that we had made to a next hop
+        may have been closed there for being idle: it is made once more.
         """
-        if self._awaits(attempt):
-            self._next(430)
+        if not self._awaits(attempt):
+            return
+        made = self.fork.delivery.flowOf(attempt.target) is None
+        if made and attempt.reused and not (attempt.answered or self._again or self._cancelled):
+            self._again = True
+            self._stopTimer()
+            self._current = None
+            self._reach(attempt.target)
+        else:
+            # RFC 3261 16.9: as a 503 had come. A 430 is for flows (RFC 5626 11.5).
+            self._next(503 if made and attempt.target.binding is None else 430)
 
     def _awaits(self, attempt: Attempt) -> bool:
         """

@@ -16,6 +16,20 @@ from sipoutbound.message.uri import URI
 TextHeaders = tuple[tuple[str, str], ...]
 
 
+def textOf(octets: bytes) -> str:
+    """
+    The text of a header, from which L{octetsOf} makes the same octets again, UTF-8 or not.
+    """
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def octetsOf(text: str) -> bytes:
+    """
+    A header's text as it is sent: UTF-8 (RFC 3261 7.3.1, 25.1), or what L{textOf} was given.
+    """
+    return text.encode("utf-8", "surrogateescape")
+
+
 @frozen
 class Reply:
     """
@@ -29,6 +43,15 @@ class Reply:
     status: int
     reason: str | None = None
     headers: TextHeaders = ()
+
+    @classmethod
+    def unsupported(cls, extensions: list[bytes]) -> Reply:
+        """
+        That extensions are asked for which are not there (RFC 3261 8.2.2.3, 16.3 step 5).
+
+        @param extensions: as they were asked for, whatever octets they are.
+        """
+        return cls(420, headers=(("Unsupported", textOf(b", ".join(extensions))),))
 
 
 @frozen
@@ -75,10 +98,11 @@ def _target(to: Target | URI | str | bytes) -> Target:
 
 
 def _groups(groups: tuple[Any, ...]) -> tuple[tuple[Target, ...], ...]:
-    return tuple(
-        tuple(map(_target, group)) if isinstance(group, tuple | list) else (_target(group),)
-        for group in groups
-    )
+    """
+    An empty group is none: nothing would come of it.
+    """
+    lists = (group if isinstance(group, tuple | list) else (group,) for group in groups)
+    return tuple(tuple(map(_target, group)) for group in lists if group)
 
 
 @frozen(init=False)

@@ -16,7 +16,7 @@ from sipoutbound.message.uri import URI, cachedURI
 from sipoutbound.outbound.flowtoken import Forged
 from sipoutbound.routing.decision import Target, TextHeaders
 from sipoutbound.routing.names import Names
-from sipoutbound.routing.record import sourceRoute, tokenRoute
+from sipoutbound.routing.record import plainRoute, sourceRoute, tokenRoute
 from sipoutbound.routing.request import Request
 
 # RFC 3261 16.6 step 3: what a request without Max-Forwards starts from.
@@ -51,11 +51,13 @@ class Delivery:
     @ivar request: as it came, less our own Routes.
     @ivar ways: flows and next hops.
     @ivar headers: what a router adds.
+    @ivar mark: the second part of the branches of our Vias, by which a loop is known.
     """
 
     request: Request
     ways: Ways
     headers: TextHeaders = ()
+    mark: bytes = b""
     _hops: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -138,10 +140,11 @@ class Delivery:
         if not message.formsDialog:
             return []
         source = sourceRoute(message, self.request.flow)
-        byToken = target.flow is not None or self.flowOf(target) is not None
-        plain = target.binding is not None and not target.route
         routes = [source] if source is not None else []
-        return [*routes, tokenRoute(flow)] if byToken or plain else routes
+        if target.flow is not None or self.flowOf(target) is not None:
+            return [*routes, tokenRoute(flow)]
+        plain = target.binding is not None and not target.route
+        return [*routes, plainRoute(flow)] if plain else routes
 
 
 _GONE: Final[IFlow] = _Gone()  # type: ignore[assignment]

@@ -55,7 +55,7 @@ class Domain:
             return _NOT_ALLOWED
         required = request.message.all(b"require")
         if required:
-            return Reply(420, headers=(("Unsupported", b", ".join(required).decode()),))
+            return Reply.unsupported(required)
         return _CAPABLE
 
 

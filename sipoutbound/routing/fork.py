@@ -52,6 +52,13 @@ class Fork:
         """
         return self.request.message.method == b"INVITE"
 
+    @property
+    def won(self) -> bool:
+        """
+        Whether a 2xx has come.
+        """
+        return self._success is not None
+
     def start(self, forward: Forward) -> None:
         """
         Begin with the first group.

@@ -4,10 +4,11 @@ One request from its arrival to its answer: the tree is asked, its decision carr
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -16,8 +17,8 @@ from sipoutbound.message import message as wire
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import unique
-from sipoutbound.message.uri import URI
-from sipoutbound.routing.decision import Decision, Forward, Redirect, Reply, Target
+from sipoutbound.message.uri import cachedURI
+from sipoutbound.routing.decision import Decision, Forward, Redirect, Reply, Target, octetsOf
 from sipoutbound.routing.delivery import Delivery
 from sipoutbound.routing.fork import Fork
 from sipoutbound.routing.request import Request
@@ -62,7 +63,7 @@ class Forwarding:
         except Malformed as error:
             log.info("{method} refused: {why}", method=request.method, why=error.reason)
             response = answerOf(request.message, Reply(error.status, error.reason))
-        if response is self._passed:
+        if self._passed is not None:
             return
         if response.status == 408 and request.message.method != b"INVITE":
             # RFC 4320 4.2: it would be late everywhere.
@@ -91,12 +92,24 @@ class Forwarding:
         @param seconds: for how long an INVITE may ring; C{None} for as long as timer C lets it.
         """
         if isinstance(decision, Forward):
-            decision = refusalOf(request.message) or await self._resolved(request, decision)
+            refusal = refusalOf(request.message) or self._loop()
+            decision = refusal or await self._resolved(request, decision)
         if isinstance(decision, Forward):
             return self._over(request) or await self._forked(request, decision, seconds)
         if isinstance(decision, Response):
             return decision
         return answerOf(request.message, decision)
+
+    def _loop(self) -> Reply | None:
+        """
+        RFC 3261 16.3 step 4, as RFC 5393 4.2.2 has it.
+        """
+        looped = self.proxy.loops.looped(self.transaction.request, self._mark)
+        return _LOOP if looped else None
+
+    @cached_property
+    def _mark(self) -> bytes:
+        return self.proxy.loops.mark(self.transaction.request, self.transaction.flow)
 
     def _over(self, request: Request) -> Response | None:
         """
@@ -110,7 +123,7 @@ class Forwarding:
         self, request: Request, forward: Forward, seconds: float | None
     ) -> Response:
         done: Deferred[Response] = Deferred()
-        delivery = Delivery(request, self.proxy.ways, forward.headers)
+        delivery = Delivery(request, self.proxy.ways, forward.headers, self._mark)
         fork = Fork(request, delivery, self.proxy.transactions, self._pass, done.callback)
         self._forks.append(fork)
         fork.start(forward)
@@ -124,39 +137,76 @@ class Forwarding:
         return response
 
     def _pass(self, response: Response) -> None:
-        if response.status >= 200:
-            self._passed = self._passed or response
+        if response.status >= 200 and self._passed is None:
+            self._passed = response
+            self._cancelOthers()
         self.transaction.respond(response)
 
-    async def _resolved(self, request: Request, forward: Forward) -> Decision:
+    def _cancelOthers(self) -> None:
+        """
+        Somebody has picked up late, and a router has had others rung meanwhile: they stop (RFC 3261
+        16.7 step 10).
+        """
+        for fork in tuple(self._forks):
+            if not fork.won:
+                fork.cancel()
+
+    async def _resolved(
+        self, request: Request, forward: Forward, led: set[bytes] | None = None
+    ) -> Decision:
         """
         The same with bindings in place of those targets that are users of ours. A Route that is
         left on the request leads elsewhere, whatever the target is called (RFC 3261 16.12).
+
+        @param led: the users that were asked already. As a Contact each counts once (RFC 3261
+            16.5), so that users who name each other cost no more than there are of them.
         """
-        users = any(self._isUser(target) for group in forward.groups for target in group)
+        users = any(self._leadsToUser(target) for group in forward.groups for target in group)
         if not users or request.message.all(b"route"):
             return forward
         groups: Groups = []
         failure: Decision = _UNAVAILABLE
+        led = {request.target.aor()} if led is None else led
         for group in forward.groups:
-            found = [await self._found(request, target) for target in group]
+            ways = [way for target in group for way in self._apart(target)]
+            found = [await self._found(request, way, led) for way in ways]
             groups += merged([item.groups for item in found if isinstance(item, Forward)])
             failure = next((item for item in found if not isinstance(item, Forward)), failure)
         return Forward(*groups, headers=forward.headers) if groups else failure
 
-    def _isUser(self, target: Target) -> bool:
-        if target.uri is None or target.binding is not None or target.route or target.flow:
-            return False
-        return self.proxy.ways.names.owns(URI.parse(target.uri))
+    def _leadsToUser(self, target: Target) -> bool:
+        return any(map(self._isUser, (target, *target.otherwise)))
 
-    async def _found(self, request: Request, target: Target) -> Decision:
+    def _isUser(self, target: Target) -> bool:
+        """
+        Whether it is for a user of ours, also as somebody's Contact: so nothing is sent to
+        ourselves.
+        """
+        if target.uri is None or target.route or target.flow:
+            return False
+        return self.proxy.ways.names.owns(cachedURI(target.uri))
+
+    def _apart(self, target: Target) -> list[Target]:
+        """
+        The users among the ways of one instance, and the rest as one.
+        """
+        ways = target, *target.otherwise
+        users = [evolve(way, otherwise=()) for way in ways if self._isUser(way)]
+        rest = [way for way in ways if not self._isUser(way)]
+        return users + [evolve(first, otherwise=(*rest[1:],)) for first in rest[:1]]
+
+    async def _found(self, request: Request, target: Target, led: set[bytes]) -> Decision:
         if not self._isUser(target):
             return Forward(target)
-        if request.depth >= _DEEPEST:
+        inner = request.to(target.uri or b"")
+        again = target.binding is not None and inner.target.aor() in led
+        if again or request.depth >= _DEEPEST:
             return _LOOP
-        led = request.to(target.uri or b"")
-        decision = await self.proxy.users.route(led)
-        return await self._resolved(led, decision) if isinstance(decision, Forward) else decision
+        led.add(inner.target.aor())
+        decision = await self.proxy.users.route(inner)
+        if isinstance(decision, Forward):
+            return await self._resolved(inner, decision, led)
+        return decision
 
 
 def merged(lists: list[tuple[tuple[Target, ...], ...]]) -> Groups:
@@ -174,7 +224,7 @@ def answerOf(request: wire.Request, decision: Reply | Redirect) -> Response:
         contacts = ", ".join(f"<{uri}>" for uri in decision.contacts)
         decision = Reply(302, headers=(("Contact", contacts),))
     assert type(decision) is Reply
-    headers = [(name.encode(), value.encode()) for name, value in decision.headers]
+    headers = [(name.encode(), octetsOf(value)) for name, value in decision.headers]
     return Response.reply(request, decision.status, decision.reason, headers, unique())
 
 
@@ -187,5 +237,5 @@ def refusalOf(request: wire.Request) -> Reply | None:
         return Reply(483)
     required = request.all(b"proxy-require")
     if required:
-        return Reply(420, headers=(("Unsupported", b", ".join(required).decode()),))
+        return Reply.unsupported(required)
     return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from traceback import walk_tb
 
-from attrs import define
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -29,6 +29,7 @@ from sipoutbound.routing.decision import Forward
 from sipoutbound.routing.delivery import Delivery, Ways
 from sipoutbound.routing.eager import begun
 from sipoutbound.routing.forwarding import Forwarding, refusalOf
+from sipoutbound.routing.loop import LoopDetection
 from sipoutbound.routing.request import Request
 
 log = Logger()
@@ -44,12 +45,14 @@ class Proxy:
     @ivar users: the part of it that is asked again for a target that is a user of ours.
     @ivar transactions: what sends.
     @ivar ways: flows and next hops.
+    @ivar loops: knows what has been here before.
     """
 
     tree: IRouter
     users: IRouter
     transactions: ITransactions
     ways: Ways
+    loops: LoopDetection = field(factory=LoopDetection)
 
     def received(self, transaction: IServerTransaction) -> None:
         """

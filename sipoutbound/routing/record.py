@@ -21,6 +21,9 @@ from sipoutbound.outbound.keepalive import FlowTimer
 from sipoutbound.routing.decision import Decision
 from sipoutbound.routing.request import Request
 
+#: The URI parameter of L{plainRoute}.
+PLAIN: Final = b"plain"
+
 _REG_ID: Final = re.compile(rb";[ \t]*reg-id[ \t]*=", re.I)
 
 
@@ -47,6 +50,14 @@ def tokenRoute(flow: IFlow) -> bytes:
     A route value that leads down a flow.
     """
     return b"<sip:%b@%b;lr>" % (flow.token, flow.name)
+
+
+def plainRoute(flow: IFlow) -> bytes:
+    """
+    The same for a flow that we have made to a plain Contact, whose phone may send from another
+    port: C{plain} says that what comes from that host with this Route on top is the phone's own.
+    """
+    return b"<sip:%b@%b;lr;%b>" % (flow.token, flow.name, PLAIN)
 
 
 @implementer(IRouter)

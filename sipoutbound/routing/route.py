@@ -7,12 +7,13 @@ from __future__ import annotations
 from attrs import define
 from zope.interface import implementer
 
-from sipoutbound.interfaces import IFlows, IRouter
+from sipoutbound.interfaces import IFlow, IFlows, IRouter
 from sipoutbound.message.header import NameAddress
 from sipoutbound.message.uri import URI, cachedURI
 from sipoutbound.outbound.flowtoken import Forged
 from sipoutbound.routing.decision import Decision, Forward, Reply, Target
 from sipoutbound.routing.names import Names
+from sipoutbound.routing.record import PLAIN, isFirstHop
 from sipoutbound.routing.request import Request, namesOf
 
 #: RFC 5626 5.3.1: the token is not ours, or its flow is gone.
@@ -65,19 +66,24 @@ class RouteInspection:
         """
         message = request.message
         self._unstrict(request)
+        top = True
         while routes := message.all(b"route"):
             uri = cachedURI(NameAddress.parse(routes[0]).text)
             if not self.names.named(uri):
                 return self.foreign
             message.pop(b"route")
-            if uri.user is not None and (decided := self._token(request, uri)) is not None:
+            decided = self._token(request, uri, top) if uri.user is not None else None
+            if decided is not None:
                 return decided
+            top = False
         return self._beyond(request)
 
-    def _token(self, request: Request, uri: URI) -> Reply | Forward | None:
+    def _token(self, request: Request, uri: URI, top: bool) -> Reply | Forward | None:
         """
         The token of the flow that the request came on means that it goes out (RFC 5626 5.3.2): the
         next Route or the Request-URI decides. Any other is the flow it goes down.
+
+        @param top: whether it was the topmost Route as it came.
         """
         try:
             flow = self.flows.find(uri.user or b"")
@@ -85,7 +91,7 @@ class RouteInspection:
             return FORGED
         if flow is None:
             return FAILED
-        if flow.identity == request.flow.identity:
+        if flow.identity == request.flow.identity or (top and _isOwn(request, uri, flow)):
             return None
         return Forward(Target(flow=flow))
 
@@ -103,3 +109,13 @@ class RouteInspection:
             message.put(b"Route", value)
         request.target = cachedURI(NameAddress.parse(last).text)
         request.ahead = namesOf(request.target)
+
+
+def _isOwn(request: Request, uri: URI, flow: IFlow) -> bool:
+    """
+    Whether a phone with a plain Contact has sent a request by its own Route, from another port than
+    that of its Contact. Only the topmost Route is a sender's own, so two phones on one host reach
+    each other; and only where nobody is between: else the host is that of a proxy.
+    """
+    sameHost = flow.peer[0] == request.flow.peer[0]
+    return uri.has(PLAIN) and sameHost and isFirstHop(request.message)

@@ -84,6 +84,7 @@ class FakeFlow:
     A flow that keeps what is sent down.
 
     @ivar label: its name in a test; its token is made of it.
+    @ivar takes: whether the network takes what is sent.
     @ivar sent: what was sent.
     @ivar watched: the limits it was watched with.
     """
@@ -95,6 +96,7 @@ class FakeFlow:
     pending: set[Any] | None = None
     alive: bool = True
     relayed: bool = False
+    takes: bool = True
     sent: list[bytes] = field(factory=list)
     watched: list[float] = field(factory=list)
 
@@ -126,12 +128,19 @@ class FakeFlow:
         """
         return b"SIP/2.0/" + self.transport + b" edge.example.com;branch="
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> bool:
         """
         Keep it.
         """
-        if self.alive:
+        if self.alive and self.takes:
             self.sent.append(data)
+        return self.alive and self.takes
+
+    def close(self) -> None:
+        """
+        Nothing more can be sent.
+        """
+        self.alive = False
 
     def beside(self, port: int) -> FakeFlow:
         """

@@ -262,6 +262,12 @@ class Phone:
             self.line.abort()
             raise
 
+    async def ended(self) -> None:
+        """
+        Wait until the server has closed its flow.
+        """
+        await within(self.line.closed, "the end of a connection")
+
     async def abort(self) -> None:
         """
         Break its flow off.

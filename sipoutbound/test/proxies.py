@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from sipoutbound.message.message import Request
 from sipoutbound.routing.decision import Decision
@@ -18,6 +18,7 @@ from sipoutbound.routing.request import Request as Passage
 from sipoutbound.routing.route import RouteInspection
 from sipoutbound.routing.router import Branching, Router
 from sipoutbound.test.doubles import (
+    BINDING,
     FakeFlow,
     FakeFlows,
     FakeHops,
@@ -89,6 +90,27 @@ class Server:
         transaction = FakeServerTransaction(message, self.caller)
         self.proxy.received(transaction)
         return transaction
+
+    def comeBack(self, sent: Request, *routes: bytes, uri: bytes = b"") -> FakeServerTransaction:
+        """
+        What was sent comes back to us, by another server.
+
+        @param routes: Route lines that it has added.
+        @param uri: another Request-URI.
+        """
+        back = sent.copy(uri or None)
+        for route in routes:
+            back.put(b"Route", route)
+        back.put(b"Via", b"SIP/2.0/UDP p.example.org;branch=z9hG4bKp")
+        return self.receive(back)
+
+    def bind(self, user: str, *contacts: bytes) -> None:
+        """
+        Register plain Contacts for a user.
+        """
+        aor = b"%b@example.com" % user.encode()
+        plain = (evolve(BINDING, aor=aor, contact=contact) for contact in contacts)
+        self.location.bindings[aor] = tuple(plain)
 
     def call(self, user: bytes, method: bytes = b"INVITE") -> FakeServerTransaction:
         """

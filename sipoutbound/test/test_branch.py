@@ -5,12 +5,18 @@ binding (RFC 5626 7, RFC 3261 16.6).
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.interfaces import Unreachable
+from sipoutbound.outbound.binding import Binding
 from sipoutbound.routing.decision import Target
-from sipoutbound.test.doubles import BINDING, FakeFlow, request
+from sipoutbound.test.doubles import BINDING, FakeFlow, FakeLocation, request
 from sipoutbound.test.forks import Trial, device, twoFlows
+from sipoutbound.test.transactions import FakeTransactions
+
+PEER = b"sip:bob@192.0.2.50;transport=tcp"
 
 # Final responses that are the instance's answer: no other flow may be tried (RFC 5626 7). 503 is
 # told as 500 (RFC 3261 16.7 step 6).
@@ -63,6 +69,103 @@ class NextFlowTests(SynchronousTestCase):
             self.assertEqual(trial.tried, [b"1", b"2"])
             self.assertEqual(trial.removed, [])
             self.assertEqual(trial.outcome, [])
+
+    def toPeer(self, *used: bool, binding: Binding | None = None) -> Trial:
+        """
+        Forward to a peer over connections that we make.
+
+        @param used: of each, in turn, whether a request has gone over it before.
+        """
+        trial = Trial()
+        self.connections = [FakeFlow(b"%d" % at, pending=set() if each else None)
+                            for at, each in enumerate(used, 1)]  # fmt: skip
+        trial.hops.ways[PEER] = self.connections[0]
+        return trial.start(Target(PEER, binding=binding))
+
+    def breaks(self, trial: Trial, following: FakeFlow | Unreachable) -> None:
+        """
+        Break the connection off; the next one is as given.
+        """
+        trial.hops.ways[PEER] = following
+        trial.attempt().fail()
+
+    def test_breaksToPeer(self) -> None:
+        """
+        The connection to a foreign hop closes: 500, and not the 430 that is for flows (RFC 3261
+        16.9, RFC 5626 11.5). Nobody is asked twice over a new one.
+        """
+        trial = self.toPeer(False, False)
+        self.breaks(trial, self.connections[1])
+        self.assertEqual((trial.tried, trial.outcome), ([b"1"], [500]))
+
+    def test_breaksOfFlow(self) -> None:
+        """
+        A flow of ours that a Route has named is a flow, so whoever has the binding learns 430.
+        """
+        trial = Trial().start(Target(flow=FakeFlow(b"1", pending=set())))
+        trial.attempt().fail()
+        self.assertEqual((trial.tried, trial.outcome), ([b"1"], [430]))
+
+    def test_breaksIdle(self) -> None:
+        """
+        A connection that the peer was about to close for being idle is made anew, once.
+        """
+        for binding, status in ((None, 500), (BINDING, 480)):
+            trial = self.toPeer(True, True, True, binding=binding)
+            self.breaks(trial, self.connections[1])
+            self.assertEqual((trial.tried, trial.outcome), ([b"1", b"2"], []))
+            self.breaks(trial, self.connections[2])
+            self.assertEqual((trial.tried, trial.outcome), ([b"1", b"2"], [status]))
+
+    def test_breaksRefused(self) -> None:
+        """
+        If it cannot be made anew, the peer is unreachable.
+        """
+        trial = self.toPeer(True)
+        self.breaks(trial, Unreachable("refused"))
+        self.assertEqual((trial.tried, trial.outcome), ([b"1"], [500]))
+
+    def test_breaksAnswered(self) -> None:
+        """
+        Nor if it has answered, or the caller has gone: a phone would ring anew.
+        """
+        for event, outcome in (("answered", [500]), ("cancelled", [487])):
+            trial = self.toPeer(True, False)
+            if event == "answered":
+                trial.attempt().answer(100)
+            else:
+                trial.fork.cancel()
+            self.breaks(trial, self.connections[1])
+            self.assertEqual((trial.tried, trial.outcome), ([b"1"], outcome))
+            self.assertEqual(trial.hops.reached, [PEER])
+
+    def test_mistake(self) -> None:
+        """
+        A mistake of ours while sending ends its branch: the caller would wait for ever.
+        """
+        def wrong(transactions: FakeTransactions, *args: object) -> None:
+            raise ZeroDivisionError
+
+        self.patch(FakeTransactions, "begin", wrong)
+        for start in (Trial((FakeFlow(b"1"),)).toPhone, partial(self.toPeer, False), twoFlows):
+            trial = start()
+            self.assertEqual(trial.outcome, [500])
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+            self.assertEqual(trial.transactions.clock.getDelayedCalls(), [])
+
+    def test_mistakeUnreachable(self) -> None:
+        """
+        The same where nobody is reached.
+        """
+        def wrong(location: FakeLocation, binding: Binding) -> None:
+            raise ZeroDivisionError
+
+        self.patch(FakeLocation, "remove", wrong)
+        trial = Trial()
+        trial.hops.ways[PEER] = Unreachable("refused")
+        trial.start(Target(PEER, binding=BINDING))
+        self.assertEqual(trial.outcome, [500])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_430(self) -> None:
         """

@@ -4,6 +4,7 @@ A UDP port: datagrams to messages, on the flows to its peers.
 
 from __future__ import annotations
 
+from errno import EMSGSIZE, ENETUNREACH, ENOBUFS, EPERM, EWOULDBLOCK
 from socket import AF_INET, AF_INET6, AddressFamily
 from typing import Any
 
@@ -124,10 +125,18 @@ class PortTests(SynchronousTestCase):
 
     def test_notSent(self) -> None:
         """
-        What the network does not take is lost, as datagrams are; nobody above has to care.
+        What can't be sent is told (RFC 3261 18.4): a phone would be taken for gone because a
+        message was too large. A full queue is a loss on the way as any other.
         """
-        self.socket.error = PermissionError("no")
-        self.port.flowTo(PEER).send(b"lost")
+        flow = self.port.flowTo(PEER)
+        for number, taken in (
+            (EMSGSIZE, False), (ENETUNREACH, False), (EPERM, False),
+            (EWOULDBLOCK, True), (ENOBUFS, True),
+        ):  # fmt: skip
+            self.socket.error = OSError(number, "no")
+            self.assertIs(flow.send(b"lost"), taken, number)
+        self.socket.error = None
+        self.assertIs(flow.send(b"sent"), True)
 
     def test_bothFamilies(self) -> None:
         """

@@ -4,6 +4,8 @@ Decisions as a programmer writes them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs.exceptions import FrozenInstanceError
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -59,6 +61,15 @@ class ForwardTests(SynchronousTestCase):
         No target at all is a value too: it comes to 480.
         """
         self.assertEqual(Forward().groups, ())
+
+    def test_emptyGroup(self) -> None:
+        """
+        Nor is a group of none a group: a caller would wait for it for ever.
+        """
+        empty: tuple[tuple[Any, ...], ...] = (([],), ((),), ((), []), ([], ALICE, ()))
+        for groups in empty:
+            expected = ((Target(ALICE.encode()),),) if ALICE in groups else ()
+            self.assertEqual(Forward(*groups).groups, expected)
 
     def test_groupsAgain(self) -> None:
         """

@@ -213,7 +213,8 @@ class DeliveryTests(SynchronousTestCase):
         """
         target = Target(BINDING.contact, binding=BINDING)
         sent = self.delivery().message(target, self.peer)
-        self.assertEqual(sent.all(b"record-route")[0], b"<sip:token-of-peer@edge.example.com;lr>")
+        plain = b"<sip:token-of-peer@edge.example.com;lr;plain>"
+        self.assertEqual(sent.all(b"record-route")[0], plain)
 
     def test_noRecordRoute(self) -> None:
         """

@@ -28,10 +28,18 @@ class FlowTests(SynchronousTestCase):
         What is sent goes to the peer; nothing does over a flow that is dead.
         """
         for place, flow in ((self.tcp, self.tcp.stream()), (self.udp, self.udp.datagram())):
-            flow.send(b"one")
+            self.assertTrue(flow.send(b"one"))
             place.flows.died(flow)
-            flow.send(b"two")
+            self.assertFalse(flow.send(b"two"))
             self.assertEqual(place.line.written, [(b"one", PEER)])
+
+    def test_notTaken(self) -> None:
+        """
+        What is not taken is told: it would be waited for in vain.
+        """
+        flow = self.udp.datagram()
+        self.udp.line.takes = False
+        self.assertFalse(flow.send(b"one"))
 
     def test_names(self) -> None:
         """

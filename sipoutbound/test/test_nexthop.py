@@ -10,14 +10,16 @@ from typing import Any
 from attrs import define, field
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from sipoutbound.interfaces import Address, Unreachable
 from sipoutbound.message.uri import URI
-from sipoutbound.test.wires import Place
+from sipoutbound.test.wires import FakeTransport, Place
 from sipoutbound.transport.flow import Flow
 from sipoutbound.transport.listen import StreamService, bound
-from sipoutbound.transport.nexthop import NextHops
+from sipoutbound.transport.nexthop import LOOKUP_TIMEOUT, PATIENCE, NextHops
 
 LOOPBACK = "127.0.0.1"
 
@@ -39,16 +41,23 @@ class FakePort:
         return Place(b"UDP").datagram(peer)
 
 
-@define(eq=False)
-class FakeResolver:
+class FakeReactor(Clock):
     """
-    A reactor that knows some host names.
+    A reactor that knows some host names, and how long it takes to be refused.
+
+    @ivar known: addresses by name; C{None} where the look-up never ends.
+    @ivar listening: who takes connections; any other refuses.
+    @ivar dialled: who was called.
     """
 
-    known: dict[str, list[str]]
+    def __init__(self, known: dict[str, list[str] | None], *listening: str) -> None:
+        super().__init__()
+        self.known, self.listening = known, listening
+        self.dialled: list[str] = []
+        self.delay = 0.0
 
     @property
-    def nameResolver(self) -> FakeResolver:
+    def nameResolver(self) -> FakeReactor:
         """
         Itself.
         """
@@ -56,12 +65,24 @@ class FakeResolver:
 
     def resolveHostName(self, receiver: Any, host: str) -> None:
         """
-        Answer at once.
+        Answer at once, if at all.
         """
         receiver.resolutionBegan(self)
-        for address in self.known.get(host, ()):
-            receiver.addressResolved(FakeAddress(address))
-        receiver.resolutionComplete()
+        addresses = self.known.get(host, [])
+        if addresses is not None:
+            for address in addresses:
+                receiver.addressResolved(FakeAddress(address))
+            receiver.resolutionComplete()
+
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> None:
+        """
+        Let it be refused, or connect.
+        """
+        self.dialled.append(host)
+        if host in self.listening:
+            factory.buildProtocol(None).makeConnection(FakeTransport((host, port)))
+        else:
+            self.callLater(self.delay, factory.clientConnectionFailed, None, Failure(OSError("no")))
 
 
 @define(eq=False)
@@ -86,8 +107,14 @@ class DatagramTests(SynchronousTestCase):
         self.ports = [FakePort((host, 5060)) for host in ports]
         for port in self.ports:
             place.flows.addPort(port)
-        resolver = FakeResolver({"phone.example.com": ["192.0.2.7", "192.0.2.8"]})
-        hops = NextHops(resolver, place.listener)
+        self.reactor = FakeReactor(
+            {
+                "phone.example.com": ["192.0.2.7", "192.0.2.8"],
+                "both.example.com": ["2001:db8::7", "192.0.2.7"],
+                "slow.example.com": None,
+            }
+        )
+        hops = NextHops(self.reactor, place.listener)
         return Deferred.fromCoroutine(hops.reach(URI.parse(uri)))
 
     def asked(self) -> list[list[Address]]:
@@ -141,6 +168,86 @@ class DatagramTests(SynchronousTestCase):
         self.unreachable(b"sip:b@nowhere.example.com", "192.0.2.1")
         for uri in (b"sips:b@192.0.2.7", b"sip:b@192.0.2.7;transport=sctp", b"tel:+1"):
             self.unreachable(uri, "192.0.2.1")
+
+
+    def test_noName(self) -> None:
+        """
+        What can't be a host name is not looked up: the system's resolver may fail on it so badly
+        that the caller would never get an answer.
+        """
+        label = b"a" * 64
+        for host in (b"a..b", label + b".example.com", b".", b"a." + b".".join([label[:63]] * 4)):
+            uri = b"sip:b@x;maddr=" + host
+            error = self.failureResultOf(self.reach(uri, "192.0.2.1"), Unreachable).value
+            self.assertIn("no host name", str(error), host)
+        flow = self.successResultOf(self.reach(b"sip:b@phone.example.com", "192.0.2.1"))
+        self.assertEqual(flow.peer[0], "192.0.2.7")
+
+    def test_slow(self) -> None:
+        """
+        A look-up that does not end is given up: the caller is told, and nothing is left behind.
+        """
+        reaching = self.reach(b"sip:b@slow.example.com", "192.0.2.1")
+        self.reactor.advance(LOOKUP_TIMEOUT - 1)
+        self.assertNoResult(reaching)
+        self.reactor.advance(2)
+        self.failureResultOf(reaching, Unreachable)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_otherFamily(self) -> None:
+        """
+        A name with an address of each kind is reached by the kind that we have.
+        """
+        flow = self.successResultOf(self.reach(b"sip:b@both.example.com", "192.0.2.1"))
+        self.assertEqual(flow.peer, ("192.0.2.7", 5060))
+
+
+class AddressTests(SynchronousTestCase):
+    """
+    A name with several addresses, over TCP (RFC 3263 4.2, 4.3).
+    """
+
+    def reach(self, *addresses: str, listening: tuple[str, ...] = ()) -> Deferred[Flow]:
+        """
+        Reach a name that has these addresses.
+        """
+        self.reactor = FakeReactor({"x.example.com": list(addresses)}, *listening)
+        hops = NextHops(self.reactor, Place().listener)
+        uri = URI.parse(b"sip:b@x.example.com;transport=tcp")
+        return Deferred.fromCoroutine(hops.reach(uri))
+
+    def test_next(self) -> None:
+        """
+        One server of several being down does not make its domain unreachable.
+        """
+        hosts = ("192.0.2.7", "2001:db8::7", "192.0.2.8", "192.0.2.9")
+        reaching = self.reach(*hosts, listening=("192.0.2.8",))
+        self.reactor.advance(1)
+        self.reactor.advance(1)
+        self.assertEqual(self.successResultOf(reaching).peer, ("192.0.2.8", 5060))
+        self.assertEqual(self.reactor.dialled, list(hosts[:3]))
+
+    def test_none(self) -> None:
+        """
+        If none can be reached the last one's failure is told.
+        """
+        reaching = self.reach("192.0.2.7", "192.0.2.8")
+        self.reactor.advance(1)
+        self.reactor.advance(1)
+        error = self.failureResultOf(reaching, Unreachable).value
+        self.assertIn("192.0.2.8:5060", str(error))
+
+    def test_many(self) -> None:
+        """
+        A name with hundreds of addresses where nobody answers does not occupy us for hours.
+        """
+        reaching = self.reach(*(f"192.0.2.{number}" for number in range(1, 200)))
+        self.reactor.delay = 10.0
+        for _ in range(6):
+            self.reactor.advance(10)
+        self.failureResultOf(reaching, Unreachable)
+        self.assertLess(len(self.reactor.dialled), 7)
+        self.assertLess(self.reactor.seconds(), 2 * PATIENCE)
 
 
 class StreamTests(TestCase):

@@ -92,6 +92,15 @@ class RefusalTests(SynchronousTestCase):
         bench = Bench()
         bench.receive(without(b"via"), request(b"MESSAGE", via=b"nonsense"))
         self.assertEqual((bench.flow.sent, bench.user.requests), ([], []))
+        self.assertTrue(bench.flow.alive)
+
+    def test_noViaOnAConnection(self) -> None:
+        """
+        Who sends that over a connection does not wait for ever: it is closed.
+        """
+        bench = Bench(flow=FakeFlow())
+        bench.receive(without(b"via"))
+        self.assertEqual((bench.flow.sent, bench.flow.alive), ([], False))
 
     def test_badResponse(self) -> None:
         """

@@ -27,8 +27,8 @@ class RouteTests(SynchronousTestCase):
         self.own, self.other = FakeFlow(b"own"), FakeFlow(b"other")
         self.routers = [FakeRouter(Reply(status)) for status in (201, 202, 203)]
         inner, dialogs, foreign = self.inner, self.dialogs, self.foreign = self.routers
-        flows = FakeFlows.of(self.own, self.other)
-        self.inspection = RouteInspection(names(), flows, inner, dialogs, foreign)
+        self.flows = FakeFlows.of(self.own, self.other)
+        self.inspection = RouteInspection(names(), self.flows, inner, dialogs, foreign)
 
     def token(self, flow: FakeFlow, tail: bytes = b";lr") -> bytes:
         """
@@ -42,11 +42,12 @@ class RouteTests(SynchronousTestCase):
         to: bytes = b"<sip:bob@example.com>",
         uri: bytes = b"sip:bob@example.com",
         method: bytes = b"INVITE",
+        via: bytes = b"SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKcaller",
     ) -> Decision:
         """
         Inspect a request with these Route lines.
         """
-        self.message = request(method, uri, *routes, to=to)
+        self.message = request(method, uri, *routes, to=to, via=via)
         self.before = bytes(self.message)
         self.passage = Passage.arrived(self.message, self.own, None)
         return self.successResultOf(decided(self.inspection, self.passage))
@@ -168,6 +169,36 @@ class RouteTests(SynchronousTestCase):
         A Path value as it was stored, by a registrar apart from us, is a token as any other.
         """
         self.down(self.inspect(self.token(self.other, b";lr;ob")), self.other)
+
+    def test_plainFromElsewhere(self) -> None:
+        """
+        A plain phone sends from another port than that of its Contact: its BYE goes out, and does
+        not come back to it.
+        """
+        caller = FakeFlow(b"caller", ("192.0.2.77", 5060))
+        self.flows.flows[caller.token] = caller
+        own = self.token(self.other, b";lr;plain")
+        decision = self.inspect(own, self.token(caller), to=IN_DIALOG, method=b"BYE")
+        self.down(decision, caller)
+        self.inspect(own, b"Route: <sip:b.example.org;lr>", to=IN_DIALOG, method=b"BYE")
+        self.assertEqual((self.left(), self.seen()), ([b"<sip:b.example.org;lr>"], [0, 0, 1]))
+
+    def test_plainToNeighbour(self) -> None:
+        """
+        Two plain phones on one host, or behind one proxy, reach each other.
+        """
+        its = self.token(self.other, b";lr;plain")
+        self.down(self.inspect(self.token(self.own), its, to=IN_DIALOG), self.other)
+        self.down(self.inspect(b"Route: <sip:edge.example.com;lr>", its, to=IN_DIALOG), self.other)
+        proxied = b"SIP/2.0/UDP p.example.org;branch=z9hG4bKp, SIP/2.0/UDP x;branch=z9hG4bKx"
+        self.down(self.inspect(its, to=IN_DIALOG, via=proxied), self.other)
+
+    def test_plainElsewhere(self) -> None:
+        """
+        From any other host it leads to the phone.
+        """
+        self.other.peer = ("192.0.2.78", 5060)
+        self.down(self.inspect(self.token(self.other, b";lr;plain"), to=IN_DIALOG), self.other)
 
     def test_forged(self) -> None:
         """

@@ -4,11 +4,15 @@ Requests that come in: told apart, absorbed, cancelled, forgotten (RFC 3261 9.2,
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from sipoutbound.interfaces import IServerTransaction
 from sipoutbound.message.message import Request, Response
+from sipoutbound.stack import RETRY_AFTER
 from sipoutbound.test.doubles import FakeFlow, request
-from sipoutbound.test.stacks import Bench, ack
+from sipoutbound.test.stacks import Bench, FakeUser, ack
 
 
 def cancel(branch: bytes = b"z9hG4bKcaller") -> Request:
@@ -118,6 +122,95 @@ class ServerTests(SynchronousTestCase):
         for status in (180, 200, 486, 200):
             self.respond(status)
         self.assertEqual(self.bench.statuses, [180, 200, 200])
+
+    def test_overdue(self) -> None:
+        """
+        A request that takes long is answered 100, over UDP and TCP, when its client has begun to
+        repeat it only every four seconds, and not before (RFC 4320 4.1). Its repetitions are too.
+        """
+        for bench in (self.bench, Bench(flow=FakeFlow())):
+            self.bench = bench
+            bench.receive(request(b"MESSAGE"))
+            bench.pass_(3.4)
+            self.assertEqual(bench.statuses, [])
+            bench.pass_(0.2)
+            self.assertEqual(bench.statuses, [100])
+            bench.receive(request(b"MESSAGE"))
+            self.assertEqual(bench.statuses, [100, 100])
+            self.respond(200)
+            bench.pass_(10)
+            self.assertEqual(bench.statuses, [100, 100, 200])
+
+    def test_notOverdue(self) -> None:
+        """
+        One that is answered in time is not, nor one that never will be; an INVITE is the user's.
+        """
+        for bench in (self.bench, Bench(flow=FakeFlow())):
+            self.bench = bench
+            bench.receive(request(b"MESSAGE"), request(b"INVITE"))
+            self.respond(200, 0)
+            bench.receive(request(b"OPTIONS"))
+            bench.user.requests[-1].abandon()
+            bench.pass_(10)
+            self.assertEqual(bench.statuses, [200])
+
+    def test_abandonedAtOnce(self) -> None:
+        """
+        One that is given up as soon as it came has no answer at all: over TCP it is forgotten, and
+        what is forgotten is not answered (RFC 4320 4.2).
+        """
+        self.patch(FakeUser, "received", lambda user, transaction: transaction.abandon())
+        for bench in (self.bench, Bench(flow=FakeFlow())):
+            bench.receive(request(b"MESSAGE"))
+            bench.pass_(10)
+            self.assertEqual(bench.statuses, [])
+
+    def test_atOnce(self) -> None:
+        """
+        A REGISTER that is answered at once costs no timer beside that of its transaction.
+        """
+        def answered(transaction: IServerTransaction) -> None:
+            transaction.respond(Response.reply(transaction.request, 200, toTag=b"b1"))
+
+        bench = Bench(flow=FakeFlow())
+        self.patch(FakeUser, "received", lambda user, transaction: answered(transaction))
+        bench.receive(request(b"REGISTER"))
+        self.assertEqual((bench.statuses, bench.clock.getDelayedCalls()), ([200], []))
+
+    def test_drained(self) -> None:
+        """
+        When the server ends, who waits is told to come back later, once; who has been answered is
+        not; what rings is cancelled; and nothing new is begun.
+        """
+        bench = self.bench
+        cancelled: list[int] = []
+        for number, method in enumerate((b"INVITE", b"INVITE", b"MESSAGE", b"MESSAGE")):
+            via = b"SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK%d" % number
+            bench.receive(request(method, via=via))
+        for number, transaction in enumerate(bench.user.requests):
+            transaction.cancelled = partial(cancelled.append, number)
+        for status, number in ((180, 0), (200, 1), (200, 3)):
+            self.respond(status, number)
+        bench.stack.drain()
+        bench.stack.drain()
+        self.assertEqual((bench.statuses, cancelled), ([180, 200, 200, 503, 503], [0]))
+        told = bench.sent[-1]
+        self.assertEqual((told.first(b"retry-after"), told.cseq.method), (RETRY_AFTER, b"MESSAGE"))
+        self.assertIsNotNone(told.to.param(b"tag"))
+        bench.receive(request(b"OPTIONS"))
+        self.assertEqual((bench.statuses[-1], len(bench.user.requests)), (503, 4))
+        self.respond(200, 2)
+        self.assertEqual(bench.statuses[5:], [503])
+
+    def test_letGo(self) -> None:
+        """
+        Calls that are over would stay in memory until the collector looks for them.
+        """
+        bench = self.bench = Bench(flow=FakeFlow())
+        bench.receive(request(b"MESSAGE"))
+        bench.user.requests[0].cancelled = lambda: None
+        self.respond(200)
+        self.assertIsNone(bench.user.requests[0].cancelled)
 
     def test_abandoned(self) -> None:
         """

@@ -9,9 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from sipoutbound.message.message import Request
 from sipoutbound.test.doubles import request
 from sipoutbound.test.wires import PEER, Place
-from sipoutbound.transport.stream import BACKLOG, PATIENCE
+from sipoutbound.transport.stream import BACKLOG, LINGER, PATIENCE
 
 MESSAGE = bytes(request(b"MESSAGE", b"sip:b@x.org", b"Content-Length: 5", body=b"hello"))
+
+ACK = bytes(request(b"ACK", b"sip:b@x.org", b"Content-Length: 0"))
 
 
 class ConnectionTests(SynchronousTestCase):
@@ -164,6 +166,33 @@ class ConnectionTests(SynchronousTestCase):
         """
         self.assertIs(self.transport.producer, self.connection)
 
+    def test_closedUnread(self) -> None:
+        """
+        A connection that is given up while its peer does not read is closed all the same: with
+        thousands of such peers there would be no file descriptor left.
+        """
+        for end in ("close", "readConnectionLost", "writeConnectionLost", "dataReceived"):
+            self.setUp()
+            self.connection.pauseProducing()
+            if end == "dataReceived":
+                self.connection.dataReceived(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            else:
+                getattr(self.flow if end == "close" else self.connection, end)()
+            self.assertEqual(self.transport.closing, "lose")
+            self.place.wait(PATIENCE - 1)
+            self.assertEqual(self.transport.closing, "lose")
+            self.place.wait(2)
+            self.assertEqual(self.transport.closing, "abort")
+
+    def test_closedInTime(self) -> None:
+        """
+        One that has closed by then is left alone.
+        """
+        self.flow.close()
+        self.connection.connectionLost()
+        self.place.wait(PATIENCE + 2)
+        self.assertEqual(self.transport.closing, "lose")
+
     def test_given(self) -> None:
         """
         A flow that is given up is dead at once, its connection closed.
@@ -181,3 +210,42 @@ class ConnectionTests(SynchronousTestCase):
             self.transport.closing = ""
             ends()
             self.assertEqual(self.transport.closing, "lose")
+
+    def test_halfClosedPending(self) -> None:
+        """
+        A client that says that it sends no more, as soon as it has asked, gets its answers; then
+        the connection is closed. Nothing new goes to it meanwhile, its bindings are gone.
+        """
+        self.connection.dataReceived(2 * MESSAGE)
+        self.connection.readConnectionLost()
+        self.assertEqual((self.transport.closing, self.place.lost), ("", [self.flow]))
+        self.assertIsNone(self.place.flows.find(self.flow.token))
+        for data in (b"SIP/2.0 100 Trying\r\n", b"SIP/2.0 200 OK\r\n"):
+            self.assertTrue(self.flow.send(data))
+            self.assertEqual(self.transport.closing, "")
+        self.flow.send(b"SIP/2.0 404 Not Found\r\n")
+        self.assertEqual(self.transport.closing, "lose")
+        self.connection.connectionLost()
+        self.assertFalse(self.flow.alive)
+        self.assertEqual(self.place.lost, 2 * [self.flow])
+
+    def test_halfClosedUnanswered(self) -> None:
+        """
+        Answers that do not come soon are not waited for: an INVITE may ring for minutes.
+        """
+        self.connection.dataReceived(MESSAGE)
+        self.connection.readConnectionLost()
+        self.place.wait(LINGER - 1)
+        self.assertEqual(self.transport.closing, "")
+        self.place.wait(2)
+        self.assertEqual(self.transport.closing, "lose")
+
+    def test_halfClosedAnswered(self) -> None:
+        """
+        Where all is answered, or nothing was asked, it is closed at once.
+        """
+        self.connection.dataReceived(ACK + MESSAGE)
+        self.assertEqual(len(self.place.messages), 2)
+        self.flow.send(b"SIP/2.0 200 OK\r\n")
+        self.connection.readConnectionLost()
+        self.assertEqual(self.transport.closing, "lose")

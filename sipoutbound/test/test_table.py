@@ -57,6 +57,20 @@ class TokenTests(SynchronousTestCase):
         self.assertIs(self.flows.find(other.token), other)
         self.assertEqual(list(self.flows.streams()), [other])
 
+    def test_left(self) -> None:
+        """
+        A connection whose peer sends no more is not found by its token any more, its bindings are
+        gone; answers can be sent until it dies.
+        """
+        flow = self.place.stream()
+        self.flows.left(flow)
+        self.assertIsNone(self.flows.find(flow.token))
+        self.assertEqual((flow.alive, self.place.lost), (True, [flow]))
+        self.assertEqual(list(self.flows.streams()), [flow])
+        self.flows.died(flow)
+        self.assertEqual(list(self.flows.streams()), [])
+        self.assertEqual((flow.alive, self.place.lost), (False, [flow, flow]))
+
     def test_samePort(self) -> None:
         """
         Whoever gets the NAT port of a phone that has left does not get its calls.

@@ -7,8 +7,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.message.framing import Limits, parseDatagram
-from sipoutbound.message.message import Request
-from sipoutbound.message.validity import flawOf
+from sipoutbound.message.grammar import Malformed
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.validity import checkResponse, flawOf
 
 GOOD = {
     b"Via": b"SIP/2.0/UDP [2001:db8::9:1];branch=z9hG4bKas3-111",
@@ -37,6 +38,31 @@ def flaw(
     assert isinstance(request, Request)
     found = flawOf(request)
     return None if found is None else (found.status, found.reason)
+
+
+class ResponseTests(SynchronousTestCase):
+    """
+    L{checkResponse}.
+    """
+
+    def response(self, *without: bytes) -> Response:
+        """
+        A response that lacks some headers.
+        """
+        names = [name for name in GOOD if name not in without]
+        lines = [b"SIP/2.0 200 OK", *(name + b": " + GOOD[name] for name in names)]
+        message = parseDatagram(b"\r\n".join((*lines, b"", b"")), Limits())
+        assert isinstance(message, Response)
+        return message
+
+    def test_mandatory(self) -> None:
+        """
+        A response must have what it is acknowledged with; what else it lacks does no harm.
+        """
+        checkResponse(self.response())
+        checkResponse(self.response(b"Contact", b"Max-Forwards"))
+        for name in (b"To", b"From", b"Call-ID", b"CSeq"):
+            self.assertRaises(Malformed, checkResponse, self.response(name))
 
 
 class ValidityTests(SynchronousTestCase):
@@ -73,6 +99,14 @@ class ValidityTests(SynchronousTestCase):
         """
         for uri in (b"sip:2001:db8::10", b"<sip:user@example.com>", b"sip:", b"user", b"sip:a@b@c"):
             self.assertEqual(flaw(start=b"REGISTER " + uri + b" SIP/2.0"), (400, "Bad URI"))
+
+    def test_routes(self) -> None:
+        """
+        More Routes than any request can follow would cost the server seconds.
+        """
+        self.assertIsNone(flaw(b"Route: " + b", ".join([b"<sip:a;lr>"] * 70)))
+        for line in (b"Route: " + b", ".join([b"<sip:a;lr>"] * 71),):
+            self.assertEqual(flaw(line), (400, "Too Many Routes"))
 
     def test_missing(self) -> None:
         """

@@ -4,12 +4,14 @@ Requests that are sent and await their responses (RFC 3261 17.1, 9.1; RFC 6026).
 
 from __future__ import annotations
 
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.interfaces import IClientTransaction
 from sipoutbound.message.message import Request, Response
 from sipoutbound.test.doubles import FakeFlow
 from sipoutbound.test.stacks import Bench, FakeResponses
+from sipoutbound.waiting import ClientTransaction
 
 
 class ClientTests(SynchronousTestCase):
@@ -104,6 +106,39 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(ack.all(b"route"), [b"<sip:a.example.org;lr>"])
         self.assertEqual((ack.first(b"subject"), ack.first(b"require")), (None, None))
 
+    def test_incomplete(self) -> None:
+        """
+        A response without what it would be acknowledged with is dropped, with a line in the log;
+        the call waits for a better one, and is not kept for ever.
+        """
+        for key in (b"To", b"From", b"Call-ID"):
+            bench = Bench()
+            bench.send()
+            sent = bench.sent[0]
+            assert isinstance(sent, Request)
+            response = Response.reply(sent, 486, toTag=b"b1")
+            response.drop(key.lower())
+            with capturedLogs() as events:
+                bench.receive(response)
+            self.assertEqual((bench.responses.heard, bench.methods), ([], [b"INVITE"]), key)
+            (event,) = events
+            self.assertIs(event["log_level"], LogLevel.info)
+            self.assertIn(key.lower(), event["why"].lower().encode())
+            bench.answer(486)
+            bench.pass_(33)
+            self.assertEqual((bench.responses.heard, bench.stack.clients), ([486], {}))
+
+    def test_letGo(self) -> None:
+        """
+        Calls that are over would stay in memory until the collector looks for them.
+        """
+        bench = Bench(flow=FakeFlow())
+        transaction = bench.send()
+        bench.answer(486)
+        self.assertEqual((bench.responses.heard, bench.methods), ([486], [b"INVITE", b"ACK"]))
+        assert isinstance(transaction, ClientTransaction)
+        self.assertIsNone(transaction.user)
+
     def test_flowLost(self) -> None:
         """
         When the flow breaks, whatever waits on it is told at once, and on no other.
@@ -124,7 +159,36 @@ class ClientTests(SynchronousTestCase):
         """
         bench = Bench(flow=FakeFlow(alive=False))
         bench.send()
+        bench.pass_(0.1)
         self.assertEqual((bench.responses.heard, bench.stack.clients), (["flow failed"], {}))
+
+    def test_notTaken(self) -> None:
+        """
+        A request that can't be sent has failed at once, not after 32 s of silence, which is held
+        against the phone. Who sends it is told when he knows what he has sent.
+        """
+        for method in (b"INVITE", b"MESSAGE"):
+            bench = Bench()
+            bench.flow.takes = False
+            bench.send(method)
+            self.assertEqual(bench.responses.heard, [])
+            bench.pass_(0.1)
+            self.assertEqual((bench.responses.heard, bench.stack.clients), (["flow failed"], {}))
+            self.assertEqual(bench.flow.pending, set())
+            bench.pass_(40)
+            self.assertEqual(bench.responses.heard, ["flow failed"])
+
+    def test_repetitionNotTaken(self) -> None:
+        """
+        A repetition that can't be sent is nothing more than lost: the request may have arrived.
+        """
+        bench = Bench()
+        bench.send()
+        bench.flow.takes = False
+        bench.pass_(1)
+        bench.flow.takes = True
+        bench.answer(200)
+        self.assertEqual(bench.responses.heard, [200])
 
     def test_userFails(self) -> None:
         """

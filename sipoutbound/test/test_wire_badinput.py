@@ -94,14 +94,16 @@ class BadInputTests(BadInputTestCase):
 
     async def test_noVia(self) -> None:
         """
-        What cannot be answered is not, and does no harm.
+        What cannot be answered is not, and does no harm; a connection it came over is closed.
         """
         await self.witnesses()
-        for transport in (b"UDP", b"TCP"):
-            phone = await self.phone(b"mallory", transport)
-            for text in (b"", b"Via: \r\n", b"Via: SIP/2.0/UDP\r\n", b"Via: SIP/2.0/UDP [::1\r\n"):
-                phone.send(re.sub(rb"Via: [^\r]*\r\n", text, self.message(phone)))
-            await phone.hearsNothing()
+        phone = await self.phone(b"mallory")
+        for text in (b"", b"Via: \r\n", b"Via: SIP/2.0/UDP\r\n", b"Via: SIP/2.0/UDP [::1\r\n"):
+            phone.send(re.sub(rb"Via: [^\r]*\r\n", text, self.message(phone)))
+            other = await self.phone(b"mallory", b"TCP")
+            other.send(re.sub(rb"Via: [^\r]*\r\n", text, self.message(other)))
+            await other.ended()
+        await phone.hearsNothing()
         await self.aliveAndWell()
 
     async def test_registrar(self) -> None:

@@ -112,6 +112,18 @@ class LostConnectionTests(WireTestCase):
         other.answer(invite, 200)
         await alice.told(200)
 
+    async def test_closedAsking(self) -> None:
+        """
+        A phone that says that it sends no more right after a REGISTER gets its answer, and has no
+        binding when the connection is closed.
+        """
+        alice = await self.registered(b"alice")
+        bob = await self.phone(b"bob", b"TCP")
+        bob.register(bob.binding())
+        await bob.close()
+        await bob.told(200)
+        self.assertEqual(await self.bindings(alice.speakingFor(bob)), [])
+
     async def test_callerGone(self) -> None:
         """
         The caller's connection ends while it rings, and after that the callee answers: nobody

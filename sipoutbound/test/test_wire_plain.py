@@ -41,6 +41,21 @@ class PlainPhoneTests(WireTestCase):
         phone.answer(await phone.asked(b"MESSAGE"), 200)
         await alice.told(200)
 
+    async def test_sendsFromElsewhere(self) -> None:
+        """
+        A phone that sends from another port than it listens at can hang up.
+        """
+        alice = await self.registered(b"alice")
+        listens, sends = await self.phone(b"bob"), await self.phone(b"bob")
+        listens.contact = b"sip:bob@%b:%d" % (LOOPBACK.encode(), listens.local[1])
+        await sends.registered(contact=b"<" + listens.contact + b">")
+        _, side = await self.talk(alice, listens)
+        side.phone = sends
+        side.ask(b"BYE")
+        alice.answer(await alice.asked(b"BYE"), 200)
+        await sends.told(200)
+        await listens.hearsNothing()
+
     async def test_privateContact(self) -> None:
         """
         A phone behind a NAT that asks for nothing is reached over the flow that it registered with,

@@ -30,17 +30,20 @@ class FakeLine:
 
     @ivar written: what was sent, and to whom.
     @ivar dropped: the flows that were given up.
+    @ivar takes: whether it takes what is sent.
     """
 
     listener: Listener
+    takes: bool = True
     written: list[tuple[bytes, Address]] = field(factory=list)
     dropped: list[Flow] = field(factory=list)
 
-    def write(self, data: bytes, peer: Address) -> None:
+    def write(self, data: bytes, peer: Address) -> bool:
         """
         Keep it.
         """
         self.written.append((data, peer))
+        return self.takes
 
     def drop(self, flow: Flow) -> None:
         """
@@ -81,9 +84,10 @@ class FakeTransport:
 
     def loseConnection(self) -> None:
         """
-        To be closed.
+        To be closed. Nothing comes of it while there is a producer and the peer does not read.
         """
-        self.closing = self.closing or "lose"
+        if not (self.producer and self.paused):
+            self.closing = self.closing or "lose"
 
     def abortConnection(self) -> None:
         """
@@ -108,6 +112,12 @@ class FakeTransport:
         Keep it.
         """
         self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        """
+        As Twisted's: harmless if there is none.
+        """
+        self.producer = None
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """

@@ -8,6 +8,8 @@ transaction keeps running, so that a late answer still reaches the TU, and timer
 Once an INVITE has had a provisional response no timer runs any more: without a final response
 64*T1 after its CANCEL (RFC 3261 9.1) it is ended with C{Event.ABANDON}, and the TU told.
 
+Timer D is started before the ACK is sent, so that the transaction ends whatever becomes of the ACK.
+
 That timer F fired is nothing to tell the caller with a 408: nobody sends that to a request other
 than INVITE (RFC 4320 4.2). It is the TU's to stay silent.
 """
@@ -43,7 +45,7 @@ INVITE_CLIENT: Final[Table] = {
     (State.CALLING, Event.SUCCESS): (State.ACCEPTED, (Action.STOP, Timer.M, Action.PASS)),
     (State.CALLING, Event.FAILURE): (
         State.COMPLETED,
-        (Action.STOP, Action.PASS, Action.ACK, Timer.D),
+        (Action.STOP, Action.PASS, Timer.D, Action.ACK),
     ),
     (State.CALLING, Event.TRANSPORT_ERROR): (
         State.TERMINATED,
@@ -54,7 +56,7 @@ INVITE_CLIENT: Final[Table] = {
     **ignored(State.CALLING, Event.ABANDON, Timer.D, Timer.M),
     (State.PROCEEDING, Event.PROVISIONAL): (State.PROCEEDING, (Action.PASS,)),
     (State.PROCEEDING, Event.SUCCESS): (State.ACCEPTED, (Timer.M, Action.PASS)),
-    (State.PROCEEDING, Event.FAILURE): (State.COMPLETED, (Action.PASS, Action.ACK, Timer.D)),
+    (State.PROCEEDING, Event.FAILURE): (State.COMPLETED, (Action.PASS, Timer.D, Action.ACK)),
     (State.PROCEEDING, Event.TRANSPORT_ERROR): (
         State.TERMINATED,
         (Action.REPORT_ERROR, Action.DESTROY),

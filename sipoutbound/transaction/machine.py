@@ -6,8 +6,8 @@ A machine decides and does nothing. Whoever owns it feeds it inputs, one at a ti
 actions that come back, in their order:
 
   - A L{Timer} among the actions is started with C{timers.duration}: not at all where that is
-    C{NEVER}; where it is 0.0, the timer is fed to the machine as soon as the other actions of the
-    step are done. Such a timer always comes last.
+    C{NEVER}; where it is 0.0, the timer is fed to the machine at once. Such a timer comes last, or
+    nothing but an C{ACK} comes after it: that is sent although the transaction has ended.
   - An action may lead to the next input before it returns: a send that fails at once, a TU that
     answers from within. The machine has its new state by then, so it may be fed right away. A timer
     started for a transaction that has ended meanwhile does no harm: a terminated machine ignores

@@ -18,6 +18,9 @@ T1: Final = 0.5
 T2: Final = 4.0
 # RFC 3261 17.1.2.2, Table 4: how long a message stays in the network.
 T4: Final = 5.0
+# RFC 4320 4.1: the time in which a client's timer E comes to T2 (0.5, 1 and 2 s have passed), and
+# a request other than INVITE is to have had a response.
+OVERDUE: Final = 3.5
 # The first setting of a timer that is not started at all.
 NEVER: Final = inf
 
@@ -48,7 +51,7 @@ def duration(timer: Timer, reliable: bool) -> float:
 
     @param reliable: whether the transport is (everything but UDP).
     @return: seconds; L{NEVER} for a timer that is not to be started; 0.0 for one that is to be fed
-        back to its machine at once, after the actions that came with it.
+        back to its machine at once.
     """
     return _DURATIONS[timer][reliable]
 

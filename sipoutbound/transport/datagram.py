@@ -5,6 +5,7 @@ SIP over UDP: one port, many flows (RFC 3261 18, RFC 3581, RFC 5626 4.4.2).
 from __future__ import annotations
 
 import socket
+from errno import EAGAIN, ENOBUFS, EWOULDBLOCK
 from typing import Any, Final
 
 from attrs import define, field
@@ -21,6 +22,9 @@ log = Logger()
 
 # How many peers are remembered. A UDP flow is all in its token: a forgotten one is made anew.
 REMEMBERED: Final = 100_000
+
+# What a full queue of ours says. It is a loss as any other on the way: repetition cures it.
+_FULL: Final = frozenset((EAGAIN, EWOULDBLOCK, ENOBUFS))
 
 
 @define(eq=False, repr=False)
@@ -95,14 +99,22 @@ class Port(DatagramProtocol):
         # Not again for each new peer, where few could be let go of.
         self._kept = len(self._flows)
 
-    def write(self, data: bytes, peer: Address) -> None:
+    def write(self, data: bytes, peer: Address) -> bool:
         """
-        Send a datagram. What the network does not take is lost, as datagrams are.
+        Send a datagram.
+
+        @return: whether it may arrive. It can't where it is too large, or there is no way to the
+            peer (RFC 3261 18.4).
         """
         try:
             self.socket.sendto(data, self._spelled(peer))
         except OSError as error:
-            log.debug("datagram to {peer} not sent: {error}", peer=peer, error=error)
+            if error.errno in _FULL:
+                log.debug("datagram to {peer} lost: {error}", peer=peer, error=error)
+                return True
+            log.info("datagram to {peer} not sent: {error}", peer=peer, error=error)
+            return False
+        return True
 
     def _spelled(self, peer: Address) -> Address:
         """

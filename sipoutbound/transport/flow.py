@@ -21,9 +21,11 @@ class Line(Protocol):
     What carries a flow: the protocol of a connection, or a UDP port for all its flows.
     """
 
-    def write(self, data: bytes, peer: Address) -> None:
+    def write(self, data: bytes, peer: Address) -> bool:
         """
         Send one message.
+
+        @return: whether it was taken.
         """
 
     def drop(self, flow: Flow) -> None:
@@ -84,12 +86,13 @@ class Flow:
             self._token = self._flows.keys.seal(self.identity)
         return self._token
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> bool:
         """
         Send one message; on a dead flow do nothing.
+
+        @return: whether it was taken; if not it never arrives (RFC 3261 18.4).
         """
-        if self.alive:
-            self._line.write(data, self.peer)
+        return self.alive and self._line.write(data, self.peer)
 
     def beside(self, port: int) -> Flow:
         """

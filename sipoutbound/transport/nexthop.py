@@ -4,11 +4,12 @@ Next hops: from a URI to a flow, a new one if need be (RFC 3261 8.1.2, 18.1.1; R
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import Any, Final
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IResolutionReceiver
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
@@ -22,6 +23,19 @@ from sipoutbound.transport.stream import Connection
 
 # Seconds to wait for a connection: a caller has given up after 64*T1 (RFC 3261 17.1.1.2).
 CONNECT_TIMEOUT: Final = 10.0
+
+# Seconds to wait for the addresses of a name: two tries of the system's resolver, 5 s each
+# (resolv.conf(5), timeout).
+LOOKUP_TIMEOUT: Final = 10.0
+
+# Seconds after which no further address is tried: 64*T1, nobody waits for the request any more.
+PATIENCE: Final = 32.0
+
+# RFC 1035 2.3.1, 2.3.4: labels of 1 to 63 octets, 253 octets in all as text; underscores are found
+# in names of services. The system's resolver must not see any other name.
+_NAME: Final = re.compile(
+    r"(?=.{1,254}\Z)  (?: [A-Za-z0-9_-]{1,63} \. )*  [A-Za-z0-9_-]{1,63} \.?", re.VERBOSE
+)
 
 
 @implementer(INextHops)
@@ -46,21 +60,34 @@ class NextHops:
         transport = (uri.param(b"transport") or b"udp").upper()
         if uri.scheme != b"sip" or transport not in (b"UDP", b"TCP"):
             raise Unreachable(f"no transport for {uri}")
-        host = await self._resolve((uri.param(b"maddr") or uri.host).decode())
-        address = host, uri.port or PORTS[transport]
-        if transport == b"UDP":
-            return self._datagram(address)
-        return await self._connected(address)
+        hosts = await self._resolve((uri.param(b"maddr") or uri.host).decode())
+        return await self._first(hosts, uri.port or PORTS[transport], transport)
 
-    async def _resolve(self, host: str) -> str:
-        numeric = host.strip("[]")
+    async def _first(self, hosts: list[str], port: int, transport: bytes) -> Flow:
+        """
+        The flow to the first of these addresses that can be reached (RFC 3263 4.2, 4.3).
+        """
+        since = self.reactor.seconds()
+        failed = Unreachable("no address")
+        for host in hosts:
+            try:
+                if transport == b"UDP":
+                    return self._datagram((host, port))
+                return await self._connected((host, port))
+            except Unreachable as error:
+                failed = error
+            if self.reactor.seconds() - since > PATIENCE:
+                break
+        raise failed
+
+    async def _resolve(self, host: str) -> list[str]:
         try:
-            return str(ip_address(numeric))
+            return [str(ip_address(host.strip("[]")))]
         except ValueError:
             addresses = await resolved(self.reactor, host)
         if not addresses:
             raise Unreachable(f"no address for {host}")
-        return addresses[0]
+        return addresses
 
     def _datagram(self, peer: Address) -> Flow:
         """
@@ -149,11 +176,19 @@ class DialledConnection(Connection):
 
 async def resolved(reactor: Any, host: str) -> list[str]:
     """
-    The addresses of a host name, by the system's resolver; empty where it has none.
+    The addresses of a host name, A and AAAA, by the system's resolver and in its order (RFC 6724);
+    empty where it has none.
+
+    @raise Unreachable: when it is no host name, or nobody knows in time.
     """
+    if _NAME.fullmatch(host) is None:
+        raise Unreachable(f"no host name: {host}")
     receiver = _Addresses()
     reactor.nameResolver.resolveHostName(receiver, host)
-    return await receiver.done
+    try:
+        return await receiver.done.addTimeout(LOOKUP_TIMEOUT, reactor)
+    except TimeoutError:
+        raise Unreachable(f"no answer about {host} in {LOOKUP_TIMEOUT:.0f} s") from None
 
 
 @implementer(IResolutionReceiver)

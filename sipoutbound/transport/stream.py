@@ -4,6 +4,7 @@ SIP over a stream of octets: TCP, and whatever else looks like it (RFC 3261 18.3
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import define, field
@@ -15,13 +16,19 @@ from zope.interface import implementer
 
 from sipoutbound.interfaces import Address
 from sipoutbound.message.framing import Life, Stream, Unframed
+from sipoutbound.message.message import Request, Response
 from sipoutbound.transport.flow import Flow
 from sipoutbound.transport.listener import Listener
 
 log = Logger()
 
-# Seconds for the rest of a message once it has begun: 64*T1, what a whole transaction may take.
+# Seconds for the rest of a message once it has begun, and for a peer to read what it is sent before
+# its connection is closed: 64*T1, what a whole transaction may take.
 PATIENCE: Final = 32.0
+
+# Seconds for the answers to a peer that sends no more. A REGISTER that waits for the disk has its
+# own in far less, and most phones that say so have just been switched off.
+LINGER: Final = 2.0
 
 # Octets that may wait for a peer that does not read; beyond it the connection is of no use.
 BACKLOG: Final = 1 << 20
@@ -36,6 +43,8 @@ class Connection(Protocol):
     One connection and its flow.
 
     @ivar listener: what it has in common with the others of its port.
+    @ivar _owed: how many requests have had no final response yet.
+    @ivar _ending: what closes it in the end, once it is to be closed.
     """
 
     listener: Listener
@@ -45,6 +54,8 @@ class Connection(Protocol):
     _unread: int = field(default=-1, init=False)
     _begun: float | None = field(default=None, init=False)
     _impatient: Any = field(default=None, init=False)
+    _owed: int = field(default=0, init=False)
+    _ending: Any = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._stream = Stream(self.listener.limits)
@@ -77,7 +88,7 @@ class Connection(Protocol):
                 if event is Life.PING:
                     self.write(_PONG, flow.peer)
                 elif event is not Life.CRLF:
-                    self.listener.received(flow, event)
+                    self._message(flow, event)
         except Unframed as error:
             self._unframed(flow, error)
         if self._stream.partial and begun is None:
@@ -86,11 +97,16 @@ class Connection(Protocol):
                 self._impatient = self.listener.flows.later(PATIENCE, self._late, begun)
         self._begun = begun
 
+    def _message(self, flow: Flow, message: Request | Response) -> None:
+        if type(message) is Request and message.method != b"ACK":
+            self._owed += 1
+        self.listener.received(flow, message)
+
     def _unframed(self, flow: Flow, error: Unframed) -> None:
         log.info("closing {peer}: {error}", peer=flow.peer, error=error)
         if error.request is not None:
             self.listener.received(flow, error.request)
-        self.transport.loseConnection()
+        self._finish()
 
     def _late(self, begun: float) -> None:
         """
@@ -107,9 +123,11 @@ class Connection(Protocol):
         log.info("closing {peer}: half a message, then nothing", peer=flow.peer)
         self.transport.abortConnection()
 
-    def write(self, data: bytes, peer: Address) -> None:
+    def write(self, data: bytes, peer: Address) -> bool:
         """
         Send octets; what one turn sends leaves together.
+
+        @return: whether they may arrive.
         """
         self.transport.write(data)
         if self._unread >= 0:
@@ -117,12 +135,45 @@ class Connection(Protocol):
             if self._unread > BACKLOG:
                 log.info("closing {peer}: it does not read", peer=peer)
                 self.transport.abortConnection()
+                return False
+        if self._owed and data[:8] == b"SIP/2.0 " and data[8:9] > b"1":
+            self._answered()
+        return True
+
+    def _answered(self) -> None:
+        """
+        A final response was sent. After the last one nothing keeps a connection whose peer sends no
+        more.
+        """
+        self._owed -= 1
+        if self._ending is not None and not self._owed:
+            self._finish()
+
+    def _finish(self, _: None = None) -> None:
+        """
+        Close the connection when all is sent. A producer would keep it open for as long as the peer
+        does not read, so it is taken off; and who does not read at all is not waited for.
+        """
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self._await(PATIENCE, self._abort)
+
+    def _await(self, delay: float, end: Callable[[None], None]) -> None:
+        """
+        Have the connection come to an end later, if it does not before.
+        """
+        if self._ending is not None:
+            self._ending.cancel()
+        self._ending = self.listener.flows.later(delay, end, None)
+
+    def _abort(self, _: None) -> None:
+        self.transport.abortConnection()
 
     def drop(self, flow: Flow) -> None:
         """
         Close the connection. Its flow is dead at once.
         """
-        self.transport.loseConnection()
+        self._finish()
         self.listener.flows.died(flow)
 
     def flowTo(self, peer: Address) -> Flow:
@@ -153,21 +204,27 @@ class Connection(Protocol):
 
     def readConnectionLost(self) -> None:
         """
-        The peer sends no more. A flow has two directions: it is over.
+        The peer sends no more. A flow has two directions: it is over, and nothing new is sent over
+        it. What the peer has asked before is answered, if that does not take too long.
         """
-        self.transport.loseConnection()
+        if not self._owed:
+            self._finish()
+        elif self.flow is not None:
+            self._await(LINGER, self._finish)
+            self.listener.flows.left(self.flow)
 
     def writeConnectionLost(self) -> None:
         """
         Nothing more can be sent.
         """
-        self.transport.loseConnection()
+        self._finish()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         The flow is gone, and with it its bindings (RFC 5626 7).
         """
-        if self._impatient is not None:
-            self._impatient.cancel()
+        for waiting in (self._impatient, self._ending):
+            if waiting is not None:
+                waiting.cancel()
         if self.flow is not None:
             self.listener.flows.died(self.flow)

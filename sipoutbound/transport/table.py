@@ -29,7 +29,7 @@ class Flows:
     @ivar now: seconds of the reactor's clock.
     @ivar later: calls back after some seconds (the server's timer wheel).
     @ivar epoch: this run of this node: tokens of an earlier run's connections name none of ours.
-    @ivar lost: told each flow that has died, once; not those that the peer may not know of.
+    @ivar lost: told each flow that has died, and before that if its peer leaves.
     """
 
     keys: Keys
@@ -39,6 +39,7 @@ class Flows:
     epoch: bytes = field(factory=lambda: secrets.token_bytes(8))
     _serial: int = field(default=0, init=False)
     _streams: dict[int, Flow] = field(factory=dict, init=False)
+    _leaving: set[Flow] = field(factory=set, init=False)
     _ports: list[Any] = field(factory=list, init=False)
 
     def identify(self) -> StreamFlow:
@@ -68,8 +69,19 @@ class Flows:
         if not flow.alive:
             return
         flow.alive = False
+        self._leaving.discard(flow)
         if isinstance(flow.identity, StreamFlow):
             self._streams.pop(flow.identity.serial, None)
+        self.lost(flow)
+
+    def left(self, flow: Flow) -> None:
+        """
+        The peer of a connection sends no more: no token leads to it, what waits on it has failed,
+        its bindings are gone. Answers can still be sent until it has L{died}.
+        """
+        assert isinstance(flow.identity, StreamFlow)
+        self._streams.pop(flow.identity.serial, None)
+        self._leaving.add(flow)
         self.lost(flow)
 
     def find(self, token: bytes) -> Flow | None:
@@ -99,9 +111,9 @@ class Flows:
 
     def streams(self) -> Iterator[Flow]:
         """
-        The live connections.
+        The live connections, also those that their peers have L{left}.
         """
-        return iter(tuple(self._streams.values()))
+        return iter((*self._streams.values(), *self._leaving))
 
     def watch(self, flow: Flow) -> None:
         """
