@@ -13,7 +13,8 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from sipoutbound.interfaces import IClientTransaction, IFlow, IResponses, IServerTransaction
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.message.unique import unique
 from sipoutbound.transaction.client import clientMachine
 from sipoutbound.transaction.machine import Action, Event, Input, Machine, State, eventOf

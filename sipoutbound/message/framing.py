@@ -12,7 +12,8 @@ from attrs import define, field, frozen
 
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.header import number
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 
 
 class Life(Enum):

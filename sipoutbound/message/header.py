@@ -24,11 +24,21 @@ from sipoutbound.message.uri import URI, Params
 # The octet: to look for it is five times as fast as to look for the text.
 _COMMA: Final = ord(",")
 
+_FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r\n[ \t]++")
+
 # What may not be cut at its commas: a quoted string, a URI in angle brackets. One that is not
 # closed reaches to the end, so that nothing is lost and nobody takes its inside for values.
 _LIST_PIECE: Final = re.compile(rb'(?:"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|<[^>]*+(?:>|\Z)|[^,"<])++', re.S)
 
 _QUOTED: Final = re.compile(QUOTED_STRING)
+
+
+def lineText(line: bytes) -> bytes:
+    """
+    The text of a whole header line: what follows its colon, stripped and unfolded.
+    """
+    text = line.partition(b":")[2].strip()
+    return _FOLD.sub(b" ", text) if b"\n" in text else text
 
 
 def splitList(text: bytes) -> list[bytes]:

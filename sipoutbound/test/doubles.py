@@ -20,7 +20,8 @@ from sipoutbound.interfaces import (
     IRegistrar,
     IRouter,
 )
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.message.uri import URI
 from sipoutbound.outbound.binding import Binding
 from sipoutbound.outbound.flowtoken import Forged, StreamFlow

@@ -14,7 +14,7 @@ from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from sipoutbound.interfaces import Address
-from sipoutbound.message.message import parseMessage
+from sipoutbound.message.parse import parseMessage
 
 reactor: Any = theReactor
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 from attrs import define, field
 
 from sipoutbound.interfaces import Address
-from sipoutbound.message.message import Message, Request, Response, parseMessage
+from sipoutbound.message.message import Message, Request, Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.test.line import Datagrams, Octets, opened, within
 
 DOMAIN: Final = b"example.test"

@@ -12,7 +12,8 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from sipoutbound.location.store import Rows, StoreError
-from sipoutbound.message.message import Request, parseMessage
+from sipoutbound.message.message import Request
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.outbound.binding import Binding, Bindings
 from sipoutbound.outbound.headers import registerTexts
 from sipoutbound.outbound.policy import Policy

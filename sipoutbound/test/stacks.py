@@ -15,7 +15,8 @@ from sipoutbound.interfaces import (
     IServerTransaction,
     ITransactionUser,
 )
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.message.unique import uniqueBranch
 from sipoutbound.stack import IN_HAND, Stack
 from sipoutbound.test.doubles import FakeFlow, request

@@ -13,7 +13,8 @@ from zope.interface import implementer
 
 from sipoutbound.interfaces import IRouter, Unreachable
 from sipoutbound.message.grammar import Malformed
-from sipoutbound.message.message import Request, parseMessage
+from sipoutbound.message.message import Request
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.routing.decision import Decision, Forward, Redirect, Reply
 from sipoutbound.routing.request import Request as Passage
 from sipoutbound.routing.router import Router

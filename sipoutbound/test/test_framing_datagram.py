@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.message.framing import Unframed, contentLength, parseDatagram
 from sipoutbound.message.grammar import Malformed
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.test.test_framing import CRLF, LIMITS, REQUEST, RESPONSE, text
 
 

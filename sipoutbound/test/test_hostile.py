@@ -17,7 +17,8 @@ from sipoutbound.message import grammar, header, message, uri
 from sipoutbound.message.framing import Limits, Stream, Unframed, parseDatagram
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.header import CSeq, NameAddress, Via, number, parseParams, splitList
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.message.uri import URI
 from sipoutbound.message.validity import flawOf
 from sipoutbound.test.hostile import ALMOST_SIP, BEGINNINGS, ENDINGS, FLOODS

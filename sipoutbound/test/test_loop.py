@@ -9,7 +9,8 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from sipoutbound.message.message import Request, parseMessage
+from sipoutbound.message.message import Request
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.routing.decision import Decision, Forward
 from sipoutbound.routing.loop import LoopDetection
 from sipoutbound.routing.request import Request as Passage

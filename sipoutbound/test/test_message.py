@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.header import CSeq
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 
 #: A head with folds, compact forms, odd cases and spaces: much of RFC 4475 3.1.1.1.
 TORTUOUS = b"\r\n".join(

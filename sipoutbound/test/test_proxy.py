@@ -8,7 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.interfaces import Unreachable
-from sipoutbound.message.message import Request, parseMessage
+from sipoutbound.message.message import Request
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.routing.decision import Decision, Forward
 from sipoutbound.routing.request import Request as Passage
 from sipoutbound.routing.router import Router

@@ -9,7 +9,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.message.framing import Limits, parseDatagram
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.stack import RETRY_AFTER
 from sipoutbound.test.doubles import FakeFlow, request
 from sipoutbound.test.stacks import Bench, ack

@@ -16,7 +16,8 @@ from zope.interface.verify import verifyObject
 from sipoutbound.interfaces import IRegistrar
 from sipoutbound.location.journal import StoreUnavailable
 from sipoutbound.location.service import Location
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.outbound.binding import Bindings
 from sipoutbound.outbound.policy import Policy
 from sipoutbound.registrar import Registrar

@@ -7,7 +7,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.message.grammar import Malformed
-from sipoutbound.message.message import Response, parseMessage
+from sipoutbound.message.message import Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.message.status import PHRASES
 from sipoutbound.test.test_message import HEADERS, request
 

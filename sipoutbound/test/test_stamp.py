@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.header import Via
-from sipoutbound.message.message import Request, parseMessage
+from sipoutbound.message.message import Request
+from sipoutbound.message.parse import parseMessage
 
 PEER = (b"192.0.2.1", 9988)
 

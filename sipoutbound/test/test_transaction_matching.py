@@ -7,7 +7,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.message.grammar import Malformed
-from sipoutbound.message.message import Request, Response, parseMessage
+from sipoutbound.message.message import Request, Response
+from sipoutbound.message.parse import parseMessage
 from sipoutbound.message.unique import MAGIC
 from sipoutbound.transaction.matching import cancelledKey, clientKey, clientKeyOf, serverKey
 
