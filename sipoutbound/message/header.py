@@ -19,7 +19,7 @@ from sipoutbound.message.grammar import (
     VIA,
     Malformed,
 )
-from sipoutbound.message.uri import URI, Params
+from sipoutbound.message.uri import URI, Params, paramOf
 
 # The octet: to look for it is five times as fast as to look for the text.
 _COMMA: Final = ord(",")
@@ -141,10 +141,7 @@ class NameAddress:
 
         @param name: lower-case.
         """
-        for key, value in self.params:
-            if key == name:
-                return value if value is not None else b""
-        return None
+        return paramOf(self.params, name)
 
     def has(self, name: bytes) -> bool:
         """

@@ -63,6 +63,17 @@ def sameHost(one: bytes, other: bytes) -> bool:
     return one.lower() == other.lower()
 
 
+def paramOf(params: Params, name: bytes) -> bytes | None:
+    """
+    The value of the first parameter of that name; C{b""} for one without value, C{None} where there
+    is none.
+    """
+    for key, value in params:
+        if key == name:
+            return value if value is not None else b""
+    return None
+
+
 @frozen
 class URI:
     """
@@ -135,10 +146,7 @@ class URI:
 
         @param name: lower-case.
         """
-        for key, value in self.params:
-            if key == name:
-                return value if value is not None else b""
-        return None
+        return paramOf(self.params, name)
 
     def has(self, name: bytes) -> bool:
         """

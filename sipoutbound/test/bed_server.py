@@ -6,17 +6,13 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import define, field
 
 from sipoutbound.test.bed import LOOPBACK, Loopback, freePorts
-from sipoutbound.test.bed_program import PATIENCE, Program
-
-# proc(5): the state of a listening TCP socket, and of a UDP socket without a peer.
-LISTENING = {"tcp": "0A", "udp": "07"}
+from sipoutbound.test.bed_program import Program
 
 
 @define(eq=False)
@@ -60,27 +56,21 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._program = Program(self._command(), self.network)
         self._program.start()
-        deadline = time.monotonic() + PATIENCE
-        while not self._listens():
-            if time.monotonic() > deadline or not self._program.alive():
-                self._program.stop(signal.SIGKILL)
-                raise AssertionError(f"the server does not come up:\n{self._program.tail()}")
-            time.sleep(0.02)
+        try:
+            # The last that it says when it has started.
+            self._program.expect("a phone's account")
+        except AssertionError:
+            self._program.stop(signal.SIGKILL)
+            raise
         return self
 
     def _command(self) -> list[str]:
-        listen = [f"{kind}:{port}" for port in self.ports for kind in LISTENING]
+        listen = [f"{kind}:{port}" for port in self.ports for kind in ("tcp", "udp")]
         own = ["--domain", "example.test", "--state", str(self.folder), "--allow-anonymous"]
         for each in listen:
             own += ["--listen", each]
         twistd = str(Path(sys.executable).with_name("twistd"))
         return [twistd, "-n", "--pidfile=", "sipoutbound", *own, *self.options]
-
-    def _listens(self) -> bool:
-        # The sockets are read in the program's own network, into which a test cannot dial.
-        return all(
-            port in _listening(self._program.pid, kind) for port in self.ports for kind in LISTENING
-        )
 
     def kill(self) -> None:
         """
@@ -101,11 +91,3 @@ class Server:
         bad = [line for line in self._program.lines if "Traceback" in line or "Unhandled" in line]
         if died or bad:
             raise AssertionError(f"the server {'died' if died else bad[0]}\n{self._program.tail()}")
-
-
-def _listening(pid: int, kind: str) -> set[int]:
-    """
-    @return: the ports with a listening socket in the network of a process.
-    """
-    rows = [line.split() for line in Path(f"/proc/{pid}/net/{kind}").read_text().splitlines()[1:]]
-    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == LISTENING[kind]}
