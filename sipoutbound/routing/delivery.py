@@ -109,10 +109,11 @@ class Delivery:
         forwarded.set(b"Max-Forwards", b"%d" % self._hops)
         for name, text in reversed(self.headers):
             forwarded.put(name.encode(), text.encode())
-        ours = self.flowOf(target) is not None and target.flow is None
+        byToken = self.flowOf(target) is not None
+        ours = byToken and target.flow is None
         for value in reversed(target.route[1:] if ours else target.route):
             forwarded.put(b"Route", value)
-        for route in self._recordRoutes(target, flow):
+        for route in self._recordRoutes(target, flow, byToken):
             forwarded.put(b"Record-Route", route)
         return forwarded
 
@@ -130,7 +131,7 @@ class Delivery:
             return wanted
         return bytes(evolve(URI.parse(wanted).without(b"method"), headers=None))
 
-    def _recordRoutes(self, target: Target, flow: IFlow) -> list[bytes]:
+    def _recordRoutes(self, target: Target, flow: IFlow, byToken: bool) -> list[bytes]:
         """
         The flow it came on, then the flow it goes down, if dialogs come of it (RFC 5626 5.3): by
         our token, or the flow made to a plain Contact. So nobody who calls our users has to be
@@ -141,7 +142,7 @@ class Delivery:
             return []
         source = sourceRoute(message, self.request.flow)
         routes = [source] if source is not None else []
-        if target.flow is not None or self.flowOf(target) is not None:
+        if byToken:
             return [*routes, tokenRoute(flow)]
         plain = target.binding is not None and not target.route
         return [*routes, plainRoute(flow)] if plain else routes

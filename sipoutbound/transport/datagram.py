@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from sipoutbound.interfaces import Address
 from sipoutbound.message.framing import Unframed, parseDatagram
-from sipoutbound.outbound.stun import answer
+from sipoutbound.outbound.stun import answer, isStun
 from sipoutbound.transport.flow import Flow
 from sipoutbound.transport.listener import Listener
 
@@ -54,16 +54,16 @@ class Port(DatagramProtocol):
         flow.heard = self.listener.flows.now()
         if not flow.alive:
             flow.alive = True
-        if datagram[:1] < b"\x02":
+        if isStun(datagram):
             self._keepalive(datagram, flow)
         else:
             self._message(datagram, flow)
 
     def _keepalive(self, datagram: bytes, flow: Flow) -> None:
         """
-        The first octet of STUN is 0 or 1 (RFC 5626 8); nothing is sent for anything else.
+        Answer STUN (RFC 5626 8), if that is what it is: nothing is sent for anything else.
         """
-        if datagram and (response := answer(datagram, flow.peer)) is not None:
+        if (response := answer(datagram, flow.peer)) is not None:
             self.write(response, flow.peer)
 
     def _message(self, datagram: bytes, flow: Flow) -> None:

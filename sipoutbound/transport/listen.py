@@ -24,15 +24,12 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sipoutbound.interfaces import Address
 from sipoutbound.transport.datagram import Port
 from sipoutbound.transport.listener import Listener
 from sipoutbound.transport.stream import Connection
-
-log = Logger()
 
 # Connections that may wait to be accepted, when phones return together. Linux caps it at
 # net.core.somaxconn, 4096 since 5.4.
