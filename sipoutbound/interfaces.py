@@ -94,7 +94,9 @@ class IServerTransaction(Interface):
     A request that came in and is to be answered (RFC 3261 17.2).
     """
 
-    request: Request = Attribute("The request as it came, its top Via stamped.")
+    request: Request = Attribute(
+        "The request as it came, its top Via stamped; gone with its last response."
+    )
     flow: IFlow = Attribute("The flow it came on.")
     cancelled: Callable[[], None] | None = Attribute("Called when a CANCEL for it arrives.")
 

@@ -36,6 +36,7 @@ _RESEND: Final = Action.RESEND
 _SEND: Final = Action.SEND
 _STOP: Final = Action.STOP
 
+_COMPLETED: Final = State.COMPLETED
 _TRYING: Final = State.TRYING
 
 # The states of a server transaction that has had no final response.
@@ -49,6 +50,8 @@ _AFTER_CANCEL: Final = 64 * T1
 class Transaction:
     """
     What both kinds share: a machine, its timers, the flow that takes what it sends.
+
+    @ivar _interval: how long the timer that repeats ran the last time; no machine has two of them.
     """
 
     stack: Stack
@@ -57,6 +60,7 @@ class Transaction:
     flow: IFlow
     machine: Machine = field(init=False)
     _timers: list[Any] | None = field(default=None, init=False)
+    _interval: float = field(default=0.0, init=False)
 
     def feed(self, event: Input, message: Response | Request | None = None) -> None:
         """
@@ -80,20 +84,16 @@ class Transaction:
         if delay == 0.0:
             self.feed(timer)
         elif delay != NEVER:
-            entry = self.stack.later(delay, self._fired, (timer, delay))
+            entry = self.stack.later(delay, self.feed, timer)
             if self._timers is None:
                 self._timers = [entry]
             else:
                 self._timers.append(entry)
 
-    def _fired(self, what: tuple[Timer, float]) -> None:
-        timer, self._interval = what
-        self.feed(timer)
-
-    _interval: float = field(default=0.0, init=False)
-
     def _again(self, timer: Any) -> None:
-        self._start(timer, again(timer, self._interval))
+        interval = self._interval or duration(timer, self.flow.reliable)
+        self._interval = again(timer, interval)
+        self._start(timer, self._interval)
 
     def stop(self) -> None:
         """
@@ -110,6 +110,8 @@ class ServerTransaction(Transaction):
     """
     A request that came in and is to be answered.
 
+    @ivar request: gone once it has failed or, if it is not INVITE, has its final response: what
+        waits for repetitions does so by its thousands, and needs no more than what to repeat.
     @ivar flow: what it came on.
     @ivar back: where its responses go.
     @ivar cancelled: called when a CANCEL for it arrives.
@@ -151,9 +153,10 @@ class ServerTransaction(Transaction):
         Give it a final response if it has none, and end what is under way for an INVITE.
         """
         if self.machine.state in _OPEN:
-            self.respond(Response.reply(self.request, status, None, headers, unique()))
-            if self.request.method == b"INVITE" and self.cancelled is not None:
-                self.cancelled()
+            request, cancelled = self.request, self.cancelled
+            self.respond(Response.reply(request, status, None, headers, unique()))
+            if request.method == b"INVITE" and cancelled is not None:
+                cancelled()
 
     def abandon(self) -> None:
         """
@@ -176,6 +179,9 @@ class ServerTransaction(Transaction):
         if action is _SEND:
             data = self._last = bytes(message)  # type: ignore[arg-type]
             self.back.send(data)
+            if self.machine.state is _COMPLETED:
+                del self.request
+                self.cancelled = None
         elif action is _RESEND:
             if self._last is not None:
                 self.back.send(self._last)

@@ -274,7 +274,9 @@ class Request(Message):
         """
         start = self.start if uri is None else self.method + b" " + uri + b" SIP/2.0"
         lines, keys, values = self.lines.copy(), self.keys.copy(), self.values.copy()
-        return Request(start, lines, keys, values, self.body, self.method, uri or self.uri)
+        copy = Request(start, lines, keys, values, self.body, self.method, uri or self.uri)
+        copy._via, copy._cseq = self._via, self._cseq
+        return copy
 
 
 # Methods that neither form dialogs nor need a route back: RFC 3261, 3428, 3903.

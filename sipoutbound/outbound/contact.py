@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from attrs import frozen
+from attrs import define
 
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.header import NameAddress
@@ -44,7 +44,8 @@ def lifetime(text: bytes) -> int:
     return _bounded(text, LONGEST_LIFETIME)
 
 
-@frozen
+# A value, and never changed; not frozen for the same reason as a Binding.
+@define
 class Contact:
     """
     @ivar uri: the URI as sent; not looked into.

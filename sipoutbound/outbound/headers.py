@@ -15,6 +15,10 @@ _Text: TypeAlias = "bytes | None"
 #: Expires and Path, C{None} for one that is absent, and how many Via values there are.
 Texts: TypeAlias = tuple[_Text, _Text, _Text, _Text, _Text, _Text, _Text, int]
 
+_KEYS: Final = (
+    b"to", b"user-agent", b"require", b"supported", b"contact", b"expires", b"path",
+)  # fmt: skip
+
 # Those of them that are lists: all their lines count (RFC 3261 7.3.1). Of others the first does.
 _LISTS: Final = (b"require", b"supported", b"contact", b"path", b"via")
 
@@ -26,17 +30,7 @@ def registerTexts(request: Request) -> Texts:
     values = request.values
     if len(values) < len(request.keys):
         values = _merged(request)
-    get = values.get
-    return (
-        get(b"to"),
-        get(b"user-agent"),
-        get(b"require"),
-        get(b"supported"),
-        get(b"contact"),
-        get(b"expires"),
-        get(b"path"),
-        _hops(get(b"via", b"")),
-    )
+    return (*map(values.get, _KEYS), _hops(values.get(b"via", b"")))  # type: ignore[return-value]
 
 
 def _merged(request: Request) -> dict[bytes, bytes]:

@@ -4,12 +4,13 @@ A REGISTER as its headers say it (RFC 3261 10.2, RFC 5626 4.2).
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import define
 
 from sipoutbound.outbound.terms import Terms
 
 
-@frozen
+# A value, and never changed; not frozen for the same reason as a Binding.
+@define
 class Registration:
     """
     @ivar terms: what it asks for, as granted.

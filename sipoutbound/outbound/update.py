@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from sipoutbound.message.header import NameAddress
-from sipoutbound.message.uri import URI
+from sipoutbound.message.uri import URI, cachedURI
 from sipoutbound.outbound.binding import Binding, Bindings
 from sipoutbound.outbound.policy import Policy
 from sipoutbound.outbound.refusal import Refusal
@@ -100,7 +100,7 @@ def _bound(
         URI.parse(contact.uri)
     if before is None or before.path != path:
         for value in path:
-            URI.parse(NameAddress.parse(value).text)
+            cachedURI(NameAddress.parse(value).text)
         flow = flowOf(path[0]) if path else b""
     else:
         flow = before.flow

@@ -41,11 +41,13 @@ class Forwarding:
     """
     One request being served.
 
+    @ivar came: the request as it came.
     @ivar serving: what waits for L{serve} to end, when it does not at once.
     """
 
     proxy: Proxy
     transaction: IServerTransaction
+    came: wire.Request
     serving: Deferred[None] | None = field(default=None, init=False)
     _forks: list[Fork] = field(factory=list, init=False)
     _cancelled: bool = field(default=False, init=False)
@@ -56,7 +58,7 @@ class Forwarding:
         Decide, and do it.
         """
         transaction = self.transaction
-        request = Request.arrived(transaction.request, transaction.flow, self.response)
+        request = Request.arrived(self.came, transaction.flow, self.response)
         try:
             decision = await self.proxy.tree.route(request)
             response = await self.response(request, decision)
@@ -104,12 +106,12 @@ class Forwarding:
         """
         RFC 3261 16.3 step 4, as RFC 5393 4.2.2 has it.
         """
-        looped = self.proxy.loops.looped(self.transaction.request, self._mark)
+        looped = self.proxy.loops.looped(self.came, self._mark)
         return _LOOP if looped else None
 
     @cached_property
     def _mark(self) -> bytes:
-        return self.proxy.loops.mark(self.transaction.request, self.transaction.flow)
+        return self.proxy.loops.mark(self.came, self.transaction.flow)
 
     def _over(self, request: Request) -> Response | None:
         """

@@ -58,19 +58,20 @@ class Proxy:
         """
         A new request.
         """
-        if transaction.request.method == b"INVITE":
+        request = transaction.request
+        if request.method == b"INVITE":
             # RFC 3261 17.2.1: within 200 ms, or the client repeats its INVITE.
-            transaction.respond(Response.reply(transaction.request, 100))
-        forwarding = Forwarding(self, transaction)
+            transaction.respond(Response.reply(request, 100))
+        forwarding = Forwarding(self, transaction, request)
         try:
             serving = begun(forwarding.serve())
         except Exception:
-            _failed(Failure(), transaction)
+            _failed(Failure(), transaction, request)
             return
         if serving is not None:
             forwarding.serving = serving
             transaction.cancelled = forwarding.cancel
-            serving.addErrback(_failed, transaction)
+            serving.addErrback(_failed, transaction, request)
 
     def acknowledged(self, request: wire.Request, flow: IFlow) -> None:
         """
@@ -101,16 +102,16 @@ def _notPassed(failure: Failure, flow: IFlow) -> None:
     log.info("ACK of {peer} dropped: {why}", peer=flow.peer, why=failure.getErrorMessage())
 
 
-def _failed(failure: Failure, transaction: IServerTransaction) -> None:
+def _failed(failure: Failure, transaction: IServerTransaction, request: wire.Request) -> None:
     """
     A router raised an exception, or the caller has cancelled while it was thinking.
     """
     cancelled = failure.check(CancelledError) is not None
     if not cancelled:
-        method = transaction.request.method.decode()
+        method = request.method.decode()
         log.failure("{at} failed at {method}", failure, at=_routerOf(failure), method=method)
     status = 487 if cancelled else 500
-    transaction.respond(Response.reply(transaction.request, status, toTag=unique()))
+    transaction.respond(Response.reply(request, status, toTag=unique()))
 
 
 def _routerOf(failure: Failure) -> str:

@@ -5,6 +5,7 @@ Requests that come in: told apart, absorbed, cancelled, forgotten (RFC 3261 9.2,
 from __future__ import annotations
 
 from functools import partial
+from weakref import ref
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -191,6 +192,7 @@ class ServerTests(SynchronousTestCase):
             transaction.cancelled = partial(cancelled.append, number)
         for status, number in ((180, 0), (200, 1), (200, 3)):
             self.respond(status, number)
+        late = Response.reply(bench.user.requests[2].request, 200, toTag=b"b1")
         bench.stack.drain()
         bench.stack.drain()
         self.assertEqual((bench.statuses, cancelled), ([180, 200, 200, 503, 503], [0]))
@@ -199,18 +201,22 @@ class ServerTests(SynchronousTestCase):
         self.assertIsNotNone(told.to.param(b"tag"))
         bench.receive(request(b"OPTIONS"))
         self.assertEqual((bench.statuses[-1], len(bench.user.requests)), (503, 4))
-        self.respond(200, 2)
+        bench.user.requests[2].respond(late)
         self.assertEqual(bench.statuses[5:], [503])
 
     def test_letGo(self) -> None:
         """
-        Calls that are over would stay in memory until the collector looks for them.
+        Calls that are over would stay in memory until the collector looks for them; and what only
+        waits for repetitions, for half a minute, with the text of its request and all of its user.
         """
-        bench = self.bench = Bench(flow=FakeFlow())
-        bench.receive(request(b"MESSAGE"))
-        bench.user.requests[0].cancelled = lambda: None
-        self.respond(200)
-        self.assertIsNone(bench.user.requests[0].cancelled)
+        for bench in (Bench(flow=FakeFlow()), Bench()):
+            self.bench = bench
+            bench.receive(request(b"MESSAGE"))
+            bench.user.requests[0].cancelled = lambda: None
+            kept = ref(bench.user.requests[0].request)
+            self.respond(200)
+            self.assertIsNone(bench.user.requests[0].cancelled)
+            self.assertIsNone(kept())
 
     def test_abandoned(self) -> None:
         """
