@@ -115,6 +115,7 @@ KINDS: dict[str, Callable[[object], list[str] | None]] = {
     "domain": strings,
     "listen": strings,
     "advertise": strings,
+    "trust": strings,
     "location": string,
     "flow-timer": seconds,
     "state": string,

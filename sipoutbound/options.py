@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from twisted.python import usage
@@ -52,6 +53,14 @@ class Options(usage.Options):
         the listener's; can be repeated, once for each transport.
         """
         self._add("advertise", spec)
+
+    def opt_trust(self, spec: str) -> None:
+        """
+        Peers whose requests are sent on to other domains though they have not registered: IP
+        addresses and networks, apart by commas, or none; can be repeated. [default: this machine,
+        127.0.0.0/8 and ::1]
+        """
+        self._add("trust", spec)
 
     def opt_location(self, spec: str) -> None:
         """
@@ -162,6 +171,7 @@ _FIELDS = {
     "domain": ("domains", lambda given: tuple(dict.fromkeys(given.read(settings.host)))),
     "listen": ("listen", lambda given: given.read(Listen.parse)),
     "advertise": ("advertise", _advertise),
+    "trust": ("trust", lambda given: tuple(chain.from_iterable(given.read(settings.trust)))),
     "location": ("location", lambda given: given.read(settings.location)[0]),
     "flow-timer": ("flowTimer", lambda given: given.read(settings.flowTimer)[0]),
     "state": ("state", lambda given: given.read(settings.path)[0]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import combinations
 from pathlib import Path
 
@@ -19,6 +19,7 @@ _ADVERTISE = re.compile(r"([^:]*):(\[.*?\]|[^:]*)(?::([^:]*))?", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 DATAGRAM, CONNECTION, STREAM = "udp", "tcp", "stream"
 MEMORY, SQLITE = "memory", "sqlite"
+NOBODY = "none"
 
 
 def number(text: str, least: int, most: int) -> int:
@@ -198,6 +199,31 @@ def path(text: str) -> Path:
         raise ValueError(str(error)) from error
 
 
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+#: Whom to trust where nothing is said: this machine.
+LOOPBACK: Networks = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+
+
+def trust(text: str) -> Networks:
+    """
+    @param text: IP addresses and networks, apart by commas; or C{none}, for nobody.
+    @return: the networks, an address being one of its own.
+    @raise ValueError: with what would be right.
+    """
+    if text == NOBODY:
+        return ()
+    try:
+        networks = tuple(ip_network(part.strip().strip("[]")) for part in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"must be addresses or networks, such as 192.0.2.7 or 10.0.0.0/8, or '{NOBODY}'"
+        ) from None
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("must not be everybody: that would be an open relay")
+    return networks
+
+
 def route(text: str) -> tuple[str, str | None]:
     """
     @param text: C{NAME} or C{NAME:ARGUMENT}.
@@ -220,6 +246,7 @@ class Settings:
     @ivar advertise: C{udp} or C{tcp} to the host, in brackets if IPv6, and port that are written
         into Via, Path and Record-Route instead of the listener's; the port may be C{None}.
     @ivar location: L{MEMORY} and C{None}, or L{SQLITE} and the database's path.
+    @ivar trust: where the peers are whose requests are relayed though they have not registered.
     @ivar flowTimer: seconds, RFC 5626 4.4 and 5.4.
     @ivar state: the folder with the keys of flow tokens and the embedded database.
     @ivar routes: name and argument of each routing plugin, the outermost first.
@@ -232,6 +259,7 @@ class Settings:
         Listen(CONNECTION, 5060, "127.0.0.1"),
     )
     advertise: Mapping[str, Advertised] = field(factory=dict)
+    trust: Networks = LOOPBACK
     flowTimer: int = 120
     state: Path = field(factory=lambda: path("sipoutbound.state"))
     location: tuple[str, Path | None] = field()

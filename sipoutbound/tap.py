@@ -38,6 +38,7 @@ from sipoutbound.routing.proxy import Proxy
 from sipoutbound.routing.record import PathInsertion
 from sipoutbound.routing.route import RouteInspection
 from sipoutbound.routing.router import Branching
+from sipoutbound.routing.trust import Trust
 from sipoutbound.settings import Settings
 from sipoutbound.stack import Stack
 from sipoutbound.state import keysIn, madeFolder
@@ -140,7 +141,7 @@ class Server(MultiService):
         return Listener(transport, self.flows, self.stack.received, addresses, advertised)
 
     def _tree(self) -> None:
-        outgoing = Outgoing(self.location)
+        outgoing = Outgoing(self.location, Trust(self.settings.trust))
         registrar = Registrar(self.location, self._serves, time, flowOf=self._tokenOf)
         domain = Responsibility(self.names, Domain(registrar, self.location), outgoing)
         branching = Branching(outgoing, dict.fromkeys(self.settings.domains, domain))

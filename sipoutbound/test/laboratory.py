@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from sipoutbound import tap
 from sipoutbound.interfaces import Address
-from sipoutbound.settings import CONNECTION, DATAGRAM, MEMORY, SQLITE, Listen, Settings
+from sipoutbound.settings import CONNECTION, DATAGRAM, MEMORY, SQLITE, Listen, Networks, Settings
 from sipoutbound.test.dialog import Dialog
 from sipoutbound.test.line import DEADLINE, within
 from sipoutbound.test.phone import DOMAIN, Phone
@@ -201,6 +201,7 @@ class WireTestCase(TestCase):
     @cvar routes: the server's C{--route}.
     @cvar interface: where it listens.
     @cvar domains: what it answers for.
+    @cvar trust: whom it trusts: nobody, as all phones of a test are on this machine.
     """
 
     timeout = 60.0
@@ -208,6 +209,7 @@ class WireTestCase(TestCase):
     routes: tuple[tuple[str, str | None], ...] = ()
     interface = LOOPBACK
     domains: tuple[str, ...] = (DOMAIN.decode(),)
+    trust: Networks = ()
 
     def setUp(self) -> None:
         """
@@ -217,7 +219,14 @@ class WireTestCase(TestCase):
         listen = (Listen(DATAGRAM, 0, self.interface), Listen(CONNECTION, 0, self.interface))
         location = (SQLITE, state / "location.sqlite") if self.durable else (MEMORY, None)
         self.laboratory = Laboratory(
-            Settings(self.domains, listen, state=state, location=location, routes=self.routes)
+            Settings(
+                self.domains,
+                listen,
+                state=state,
+                location=location,
+                routes=self.routes,
+                trust=self.trust,
+            )
         )
         self.patch(tap, "time", self.laboratory.time)
         self.laboratory.start()

@@ -17,6 +17,7 @@ from sipoutbound.routing.proxy import Proxy
 from sipoutbound.routing.request import Request as Passage
 from sipoutbound.routing.route import RouteInspection
 from sipoutbound.routing.router import Branching, Router
+from sipoutbound.routing.trust import Trust
 from sipoutbound.test.doubles import (
     BINDING,
     FakeFlow,
@@ -74,7 +75,7 @@ class Server:
             binding = flowBinding(flow, aor=aor, contact=b"sip:%b@192.0.2.4" % name.encode())
             self.location.bindings[aor] = (binding,)
         self.table = FakeFlows.of(self.caller, *phones.values())
-        outgoing = Outgoing(self.location)
+        outgoing = Outgoing(self.location, Trust())
         domain = Domain(FakeRegistrar(), self.location)
         branching = Branching(outgoing, {"example.com": domain})
         users = Policy(None, branching)

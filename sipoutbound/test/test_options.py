@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from sipoutbound.configuration import EXPECTED, KINDS
 from sipoutbound.mistake import Mistake, announced
 from sipoutbound.options import Options
-from sipoutbound.settings import MEMORY, SQLITE, STREAM, Listen, Settings
+from sipoutbound.settings import MEMORY, SQLITE, STREAM, Listen, Settings, trust
 
 LOOPBACK = ("--listen", "tcp:0:interface=127.0.0.1")
 
@@ -55,6 +55,7 @@ class CommandLineTests(SynchronousTestCase):
             *("--advertise", "udp:Edge.example", "--advertise", "tcp:[2001:db8::1]:5071"),
             *("--location", "memory:", "--flow-timer", "20", "--state", "/var/lib/sip"),
             *("--route", "b:x:y", "--route", "a", "--route", "c:", "--allow-anonymous"),
+            *("--trust", "192.0.2.7, 10.0.0.0/8", "--trust", "[2001:db8::7]"),
         )
         self.assertEqual(settled.domains, ("example.com", "[2001:db8::1]"))
         self.assertEqual(settled.listen, (Listen("udp", 5070), Listen("tcp", 0, "10.0.0.1")))
@@ -65,6 +66,15 @@ class CommandLineTests(SynchronousTestCase):
         self.assertEqual(settled.state, Path("/var/lib/sip"))
         self.assertEqual(settled.routes, (("b", "x:y"), ("a", None), ("c", "")))
         self.assertTrue(settled.allowAnonymous)
+        self.assertEqual(
+            [str(network) for network in settled.trust],
+            ["192.0.2.7/32", "10.0.0.0/8", "2001:db8::7/128"],
+        )
+
+    def test_trustNobody(self) -> None:
+        """This machine is trusted, unless the operator says that nobody is."""
+        self.assertEqual([str(network) for network in decided().trust], ["127.0.0.0/8", "::1/128"])
+        self.assertEqual(decided("--trust", "none").trust, ())
 
     def test_pathsAreAbsolute(self) -> None:
         """A relative path means the folder where the command was typed, and C{~} the home."""
@@ -163,6 +173,13 @@ class MistakeTests(SynchronousTestCase):
             decided("--listen", spec, "--allow-anonymous")
         self.refused("--listen unix:a", "--listen unix:a", "--allow-anonymous")
 
+    def test_trust(self) -> None:
+        """A network that is none, or is everybody, makes no relay of the server by mistake."""
+        for wrong in ("", "10.0.0.1/8", "localhost", "10.0.0.0/33", "10.0.0.1,", "none,10.0.0.1"):
+            self.refused(f"--trust {wrong}", "--trust", "10.0.0.0/8", "'none'")
+        for wrong in ("0.0.0.0/0", "::/0", "10.0.0.0/8,0.0.0.0/0"):
+            self.refused(f"--trust {wrong}", f"--trust {wrong}", "open relay")
+
     def test_advertise(self) -> None:
         """A name for a transport that is not there, or that cannot stand in a Via, is refused."""
         for wrong in ("ws:a", "a", "udp:::1", "udp:a:b:1"):
@@ -252,6 +269,7 @@ class ConfigurationFileTests(SynchronousTestCase):
                 domain = ["example.com"]
                 listen = ["udp:5070", "tcp:5070"]
                 advertise = ["udp:edge.example.com"]
+                trust = ["10.0.0.0/8, 192.0.2.7", "2001:db8::7"]
                 location = "memory:"
                 flow-timer = 60
                 state = "/var/lib/sip"
@@ -266,6 +284,7 @@ class ConfigurationFileTests(SynchronousTestCase):
                 domains=("example.com",),
                 listen=(Listen("udp", 5070), Listen("tcp", 5070)),
                 advertise={"udp": ("edge.example.com", None)},
+                trust=trust("10.0.0.0/8,192.0.2.7,2001:db8::7"),
                 location=(MEMORY, None),
                 flowTimer=60,
                 state=Path("/var/lib/sip"),

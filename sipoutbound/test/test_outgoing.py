@@ -4,12 +4,17 @@ Requests to foreign domains: who may send them through us (RFC 3261 26.3.2).
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.routing.decision import Decision, Forward, Reply
 from sipoutbound.routing.outgoing import Outgoing
 from sipoutbound.routing.request import Request as Passage
+from sipoutbound.routing.trust import Trust
 from sipoutbound.test.doubles import FakeFlow, FakeLocation, decided, request
+
+TRUST = Trust((IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8::7")))
 
 IN_DIALOG = b"<sip:bob@example.org>;tag=b1"
 
@@ -24,7 +29,7 @@ class OutgoingTests(SynchronousTestCase):
         Somebody has registered over one flow, nobody over the other.
         """
         self.registered, self.stranger = FakeFlow(b"registered"), FakeFlow(b"stranger")
-        self.outgoing = Outgoing(FakeLocation(tokens={self.registered.token}))
+        self.outgoing = Outgoing(FakeLocation(tokens={self.registered.token}), TRUST)
 
     def decide(
         self,
@@ -49,7 +54,7 @@ class OutgoingTests(SynchronousTestCase):
         """
         Users of ours may call anybody.
         """
-        for uri in (b"sip:bob@example.org", b"sips:bob@example.org;x"):
+        for uri in (b"sip:bob@example.org", b"sip:bob@example.org:7060;x"):
             self.assertEqual(self.decide(self.registered, uri), Forward(uri))
 
     def test_stranger(self) -> None:
@@ -70,12 +75,32 @@ class OutgoingTests(SynchronousTestCase):
         """
         flow = self.registered
         self.decide(flow)
-        self.outgoing = Outgoing(FakeLocation())
+        self.outgoing = Outgoing(FakeLocation(), TRUST)
         self.assertEqual(self.decide(flow, to=IN_DIALOG), Forward("sip:bob@example.org"))
         self.assertEqual(self.status(self.decide(flow)), 403)
 
     def test_scheme(self) -> None:
         """
-        A telephone number leads nowhere by itself (RFC 3261 16.3 step 2).
+        A telephone number leads nowhere by itself (RFC 3261 16.3 step 2), and C{sips} would have to
+        be TLS all the way, which we don't have.
         """
-        self.assertEqual(self.status(self.decide(self.registered, b"tel:+15551234")), 416)
+        for uri in (b"tel:+15551234", b"sips:bob@example.org"):
+            self.assertEqual(self.status(self.decide(self.registered, uri)), 416)
+
+    def test_trusted(self) -> None:
+        """
+        Another server of the operator's may send through us, whatever of its addresses' spellings
+        its packets come with; its neighbours may not.
+        """
+        for host, status in (
+            ("198.51.100.1", None),
+            ("::ffff:198.51.100.255", None),
+            ("2001:db8::7", None),
+            ("198.51.101.1", 403),
+            ("2001:db8::8", 403),
+            ("::198.51.100.1", 403),
+            ("fe80::1%eth0", 403),
+        ):
+            decision = self.decide(FakeFlow(b"peer", (host, 5060)))
+            refused = decision.status if isinstance(decision, Reply) else None
+            self.assertEqual(refused, status, host)

@@ -305,8 +305,6 @@ class RelayTests(RoutingTestCase):
         uri = b"sip:x@%b:%d;transport=tcp" % (LOOPBACK.encode(), gone.local[1])
         invite = alice.ask(b"INVITE", uri)
         alice.acknowledge(invite, await alice.told(500))
-        alice.ask(b"MESSAGE", b"sips:x@192.0.2.1")
-        await alice.told(500)
 
     async def test_foreignCaller(self) -> None:
         """
