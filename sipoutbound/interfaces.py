@@ -178,6 +178,13 @@ class ITransactionUser(Interface):
         An ACK of no transaction: one for a 2xx.
         """
 
+    def unmatched(request: Request, flow: IFlow, back: IFlow) -> None:
+        """
+        A CANCEL of no transaction. No server transaction is made for it.
+
+        @param back: where responses to it go.
+        """
+
 
 class IRouter(Interface):
     """

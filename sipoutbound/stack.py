@@ -134,6 +134,8 @@ class Stack:
             transaction.repeated(request)
         elif request.method == b"ACK":
             self._user.acknowledged(request, flow)
+        elif request.method == b"CANCEL" and cancelledKey(request) not in self.servers:
+            self._user.unmatched(request, flow, back)
         elif len(self.servers) >= self.room:
             self._refuse(back, request, 503, "Too Many Requests", ((b"Retry-After", RETRY_AFTER),))
         else:
@@ -179,10 +181,9 @@ class Stack:
         """
         A CANCEL is answered by itself, whatever becomes of what it cancels (RFC 3261 9.2, 16.10).
         """
-        target = self.servers.get(cancelledKey(transaction.request))
-        status = 200 if target is not None else 481
-        transaction.respond(Response.reply(transaction.request, status, toTag=unique()))
-        if target is not None and target.cancelled is not None:
+        target = self.servers[cancelledKey(transaction.request)]
+        transaction.respond(Response.reply(transaction.request, 200, toTag=unique()))
+        if target.cancelled is not None:
             target.cancelled()
 
     def _response(self, flow: IFlow, response: Response) -> None:

@@ -29,12 +29,14 @@ class Attempt:
     @ivar target: where it goes.
     @ivar reused: it went over a connection that had been used before, and may have been about to
         be closed.
+    @ivar breadth: its part of Max-Breadth, until it has had its final response.
     @ivar abandoned: the branch has gone on to the next flow; what still comes is late.
     """
 
     branch: Branch
     target: Target
     reused: bool = False
+    breadth: int = 1
     abandoned: bool = False
     _transaction: IClientTransaction | None = field(default=None, init=False)
 
@@ -52,6 +54,9 @@ class Attempt:
         @param request: complete but for our Via.
         """
         branch = uniqueBranch() + self.branch.fork.delivery.mark
+        breadth = b"%d" % self.breadth
+        if request.first(b"max-breadth") != breadth:
+            request.set(b"Max-Breadth", breadth)
         request.put(b"Via", flow.via + branch)
         self._transaction = self.branch.fork.transactions.begin(request, branch, flow, self)
 
@@ -62,10 +67,20 @@ class Attempt:
         if self._transaction is not None:
             self._transaction.cancel()
 
+    def release(self) -> None:
+        """
+        Leave the part of Max-Breadth to others, once (RFC 5393 5.4.2).
+        """
+        amount, self.breadth = self.breadth, 0
+        self.branch.regain(amount)
+
     def responded(self, response: Response) -> None:
         """
         A response came.
         """
+        if response.status >= 300:
+            # After a 2xx nobody else is to be tried: there is nobody to leave it to.
+            self.release()
         forwarded = response.copy()
         forwarded.pop(b"via")
         if self.abandoned:
@@ -77,10 +92,12 @@ class Attempt:
         """
         No final response came in time.
         """
+        self.release()
         self.branch.timedOut(self)
 
     def flowFailed(self) -> None:
         """
         The flow broke meanwhile.
         """
+        self.release()
         self.branch.flowFailed(self)

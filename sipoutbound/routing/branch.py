@@ -41,10 +41,12 @@ class Branch:
 
     @ivar fork: the fork it belongs to.
     @ivar ways: the flows not tried yet, in order.
+    @ivar breadth: what is left of its part of Max-Breadth; what it has sent has the rest.
     """
 
     fork: Fork
     ways: list[Target]
+    breadth: int
     _current: Attempt | None = field(default=None, init=False)
     _timer: Any = field(default=None, init=False)
     _cancelled: bool = field(default=False, init=False)
@@ -52,11 +54,11 @@ class Branch:
     _ended: bool = field(default=False, init=False)
 
     @classmethod
-    def to(cls, fork: Fork, target: Target) -> Branch:
+    def to(cls, fork: Fork, target: Target, breadth: int) -> Branch:
         """
         The branch to a target.
         """
-        return cls(fork, [target, *target.otherwise])
+        return cls(fork, [target, *target.otherwise], breadth)
 
     def start(self) -> None:
         """
@@ -95,6 +97,8 @@ class Branch:
         A mistake of ours: the caller must not wait for it, nor the other branches.
         """
         log.failure("while forwarding", failure)
+        if self._current is not None:
+            self._current.release()
         self._end(self._local(500))
 
     def _unreachable(self, failure: Failure, target: Target) -> None:
@@ -115,6 +119,10 @@ class Branch:
             self._end(self._local(487))
             return
         attempt = self._current = Attempt(self, target, flow.reliable and flow.pending is not None)
+        # One for each further flow, in case that this one stays silent: they never fork (RFC 5393
+        # 5.6), as they lead to a phone.
+        attempt.breadth = max(1, self.breadth - len(self.ways))
+        self.breadth -= attempt.breadth
         request = self.fork.delivery.message(target, flow)
         if self.ways:
             self._timer = self.fork.transactions.later(SILENCE, self._silent, attempt)
@@ -126,7 +134,7 @@ class Branch:
         """
         self._timer = None
         flows = map(self.fork.delivery.flowOf, self.ways)
-        if any(flow is None or flow.alive for flow in flows):
+        if self.breadth and any(flow is None or flow.alive for flow in flows):
             attempt.abandoned = True
             self._next(408)
 
@@ -231,6 +239,22 @@ class Branch:
 
     def _local(self, status: int) -> Response:
         return Response.reply(self.fork.request.message, status, toTag=unique())
+
+    def regain(self, amount: int) -> None:
+        """
+        An attempt needs its part of Max-Breadth no more.
+        """
+        if self._ended:
+            self.fork.breadth.giveBack(amount)
+        else:
+            self.breadth += amount
+
+    def released(self) -> int:
+        """
+        What is left of its part, to be given to others.
+        """
+        left, self.breadth = self.breadth, 0
+        return left
 
     def _stopTimer(self) -> None:
         timer, self._timer = self._timer, None

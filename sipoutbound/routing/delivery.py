@@ -115,7 +115,7 @@ class Delivery:
             forwarded.put(b"Route", value)
         for route in self._recordRoutes(target, flow, byToken):
             forwarded.put(b"Record-Route", route)
-        return forwarded
+        return forStrictRouter(forwarded) if b"route" in forwarded.values else forwarded
 
     def _requestURI(self, target: Target) -> bytes | None:
         """
@@ -135,7 +135,8 @@ class Delivery:
         """
         The flow it came on, then the flow it goes down, if dialogs come of it (RFC 5626 5.3): by
         our token, or the flow made to a plain Contact. So nobody who calls our users has to be
-        let through to anywhere else.
+        let through to anywhere else. Others may not speak the transport that it came by (RFC 3261
+        16.6 step 4), and are told of the one that they are reached by.
         """
         message = self.request.message
         if not message.formsDialog:
@@ -144,8 +145,29 @@ class Delivery:
         routes = [source] if source is not None else []
         if byToken:
             return [*routes, tokenRoute(flow)]
-        plain = target.binding is not None and not target.route
-        return [*routes, plainRoute(flow)] if plain else routes
+        if target.binding is not None and not target.route:
+            return [*routes, plainRoute(flow)]
+        if routes and flow.transport != self.request.flow.transport:
+            return [*routes, b"<sip:%b;lr>" % flow.name]
+        return routes
+
+
+def forStrictRouter(request: wire.Request) -> wire.Request:
+    """
+    The same request, or where a strict router is next, the one that it expects: its own URI as the
+    Request-URI, the real one last of the Routes (RFC 3261 16.6 step 6).
+
+    @raise Malformed: when the next Route is none.
+    """
+    routes = request.all(b"route")
+    uri = cachedURI(NameAddress.parse(routes[0]).text) if routes else None
+    if uri is None or uri.has(b"lr"):
+        return request
+    changed = request.copy(bytes(evolve(uri.without(b"method"), headers=None)))
+    changed.drop(b"route")
+    for value in (b"<%b>" % request.uri, *routes[:0:-1]):
+        changed.put(b"Route", value)
+    return changed
 
 
 _GONE: Final[IFlow] = _Gone()  # type: ignore[assignment]

@@ -5,6 +5,7 @@ Carries a L{Forward} out: the response context of RFC 3261 16.7.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 
 from attrs import define, field
 
@@ -13,6 +14,7 @@ from sipoutbound.message.message import Response
 from sipoutbound.message.unique import unique
 from sipoutbound.routing.best import bestOf
 from sipoutbound.routing.branch import Branch
+from sipoutbound.routing.breadth import Breadth
 from sipoutbound.routing.decision import Forward, Target
 from sipoutbound.routing.delivery import Delivery
 from sipoutbound.routing.request import Request
@@ -22,11 +24,12 @@ from sipoutbound.routing.request import Request
 class Fork:
     """
     A request on its way to the groups of a L{Forward}, one group after the other, all targets of a
-    group at once.
+    group at once, or as many of them as Max-Breadth allows, and the others as these end.
 
     @ivar request: the request.
     @ivar delivery: how it is sent.
     @ivar transactions: what sends it.
+    @ivar breadth: what is left of its Max-Breadth.
     @ivar respond: takes every provisional response and every 2xx, as they come.
     @ivar concluded: told the best final response once no branch is left: a 2xx that C{respond} has
         had already, or another.
@@ -35,10 +38,12 @@ class Fork:
     request: Request
     delivery: Delivery
     transactions: ITransactions
+    breadth: Breadth
     respond: Callable[[Response], None]
     concluded: Callable[[Response], None]
     cancelled: bool = field(default=False, init=False)
     _groups: list[tuple[Target, ...]] = field(factory=list, init=False)
+    _waiting: list[Target] = field(factory=list, init=False)
     _branches: list[Branch] = field(factory=list, init=False)
     _finals: list[Response] = field(factory=list, init=False)
     _authoritative: bool = field(default=False, init=False)
@@ -71,11 +76,27 @@ class Fork:
 
     def _next(self) -> None:
         if self._groups and not self._decided:
-            self._branches = [Branch.to(self, target) for target in self._groups.pop(0)]
-            for branch in tuple(self._branches):
-                branch.start()
+            self._waiting = list(self._groups.pop(0))
+            self._begin()
         else:
             self._conclude()
+
+    def _begin(self) -> None:
+        """
+        Start as many of the group's branches as there may be, and wait with the others.
+        """
+        if not self._waiting:
+            return
+        targets = self._waiting[: self.breadth.left]
+        del self._waiting[: len(targets)]
+        if targets:
+            shares = self.breadth.shares(len(targets))
+            branches = [*map(Branch.to, repeat(self), targets, shares)]
+            self._branches += branches
+            for branch in branches:
+                branch.start()
+        if self._waiting:
+            self.breadth.whenFreed(self._begin)
 
     @property
     def _decided(self) -> bool:
@@ -106,13 +127,17 @@ class Fork:
 
         @param response: its final response; C{None} after a 2xx.
         """
-        self._branches.remove(branch)
         if response is not None:
             self._finals.append(response)
             if response.status >= 600:
                 self._cancelBut(branch)
-        if not self._branches:
+        self._branches.remove(branch)
+        self.breadth.left += branch.released()
+        if self._waiting:
+            self._begin()
+        elif not self._branches:
             self._next()
+        self.breadth.tell()
 
     def cancel(self) -> None:
         """
@@ -129,9 +154,13 @@ class Fork:
         self.cancel()
 
     def _cancelBut(self, one: Branch | None) -> None:
+        onlyWaits = bool(self._waiting) and not self._branches
+        self._waiting.clear()
         for branch in tuple(self._branches):
             if branch is not one:
                 branch.cancel()
+        if onlyWaits:
+            self._conclude()
 
     def _conclude(self) -> None:
         self.concluded(self._success or self._best())

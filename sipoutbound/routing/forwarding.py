@@ -18,9 +18,12 @@ from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import unique
 from sipoutbound.message.uri import cachedURI
+from sipoutbound.routing.breadth import Breadth, breadthOf
 from sipoutbound.routing.decision import Decision, Forward, Redirect, Reply, Target, octetsOf
 from sipoutbound.routing.delivery import Delivery
 from sipoutbound.routing.fork import Fork
+from sipoutbound.routing.loop import LOOP
+from sipoutbound.routing.refusal import refusalOf
 from sipoutbound.routing.request import Request
 
 if TYPE_CHECKING:
@@ -30,7 +33,6 @@ log = Logger()
 
 # Users of ours who lead to users of ours, and so on: more than this is a loop.
 _DEEPEST: Final = 5
-_LOOP: Final = Reply(482)
 _UNAVAILABLE: Final = Reply(480)
 
 Groups = list[tuple[Target, ...]]
@@ -107,11 +109,15 @@ class Forwarding:
         RFC 3261 16.3 step 4, as RFC 5393 4.2.2 has it.
         """
         looped = self.proxy.loops.looped(self.came, self._mark)
-        return _LOOP if looped else None
+        return LOOP if looped else None
 
     @cached_property
     def _mark(self) -> bytes:
         return self.proxy.loops.mark(self.came, self.transaction.flow)
+
+    @cached_property
+    def _breadth(self) -> Breadth:
+        return Breadth(breadthOf(self.came))
 
     def _over(self, request: Request) -> Response | None:
         """
@@ -126,7 +132,14 @@ class Forwarding:
     ) -> Response:
         done: Deferred[Response] = Deferred()
         delivery = Delivery(request, self.proxy.ways, forward.headers, self._mark)
-        fork = Fork(request, delivery, self.proxy.transactions, self._pass, done.callback)
+        fork = Fork(
+            request,
+            delivery,
+            self.proxy.transactions,
+            self._breadth,
+            self._pass,
+            done.callback,
+        )
         self._forks.append(fork)
         fork.start(forward)
         timer = None
@@ -203,7 +216,7 @@ class Forwarding:
         inner = request.to(target.uri or b"")
         again = target.binding is not None and inner.target.aor() in led
         if again or request.depth >= _DEEPEST:
-            return _LOOP
+            return LOOP
         led.add(inner.target.aor())
         decision = await self.proxy.users.route(inner)
         if isinstance(decision, Forward):
@@ -228,16 +241,3 @@ def answerOf(request: wire.Request, decision: Reply | Redirect) -> Response:
     assert type(decision) is Reply
     headers = [(name.encode(), octetsOf(value)) for name, value in decision.headers]
     return Response.reply(request, decision.status, decision.reason, headers, unique())
-
-
-def refusalOf(request: wire.Request) -> Reply | None:
-    """
-    Why a request may not be forwarded; C{None} when it may (RFC 3261 16.3 steps 3, 5).
-    """
-    forwards = request.first(b"max-forwards")
-    if forwards is not None and int(forwards) == 0:
-        return Reply(483)
-    required = request.all(b"proxy-require")
-    if required:
-        return Reply.unsupported(required)
-    return None

@@ -12,6 +12,10 @@ from attrs import define, field
 
 from sipoutbound.interfaces import IFlow
 from sipoutbound.message.message import Request
+from sipoutbound.routing.decision import Reply
+
+#: The answer to what has been here before (RFC 5393 4.2.2).
+LOOP: Final = Reply(482)
 
 # RFC 5393 4.2.4 takes 32 bits for enough.
 _DIGEST_OCTETS: Final = 8

@@ -27,9 +27,12 @@ class Names:
     def owns(self, uri: URI) -> bool:
         """
         Whether we are responsible for what a Request-URI names. A domain with a port of ours is the
-        domain still; with any other port it is somebody else on the same host.
+        domain still; with any other port it is somebody else on the same host. With a C{maddr} that
+        is not ours nobody but that is responsible (RFC 3261 16.5).
         """
         if uri.host not in self.domains:
+            return False
+        if uri.params and not self._at(uri, uri.param(b"maddr") or uri.host):
             return False
         return uri.port is None or self._ours(uri.port)
 
@@ -39,9 +42,18 @@ class Names:
 
     def named(self, uri: URI) -> bool:
         """
-        Whether a Route or a Path names us: one of our domains, or an address of ours.
+        Whether a Route or a Path names us: one of our domains, or an address of ours. Its C{maddr}
+        says so in place of its host (RFC 3261 19.1.1).
         """
         if uri.opaque is not None:
             return False
-        address = b"%b:%d" % (uri.host, uri.port or _PORT)
-        return address in self.addresses or self.owns(uri)
+        return self._at(uri, uri.param(b"maddr") or uri.host)
+
+    def _at(self, uri: URI, host: bytes) -> bool:
+        """
+        Whether a host is ours with the port of a URI.
+        """
+        address = b"%b:%d" % (host.lower(), uri.port or _PORT)
+        if address in self.addresses:
+            return True
+        return host.lower() in self.domains and (uri.port is None or self._ours(uri.port))

@@ -19,18 +19,16 @@ from sipoutbound.interfaces import (
     IServerTransaction,
     ITransactions,
     ITransactionUser,
-    Unreachable,
 )
 from sipoutbound.message import message as wire
-from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Response
-from sipoutbound.message.unique import unique, uniqueBranch
-from sipoutbound.routing.decision import Forward
-from sipoutbound.routing.delivery import Delivery, Ways
+from sipoutbound.message.unique import unique
+from sipoutbound.routing.decision import Reply
+from sipoutbound.routing.delivery import Ways
 from sipoutbound.routing.eager import begun
-from sipoutbound.routing.forwarding import Forwarding, refusalOf
+from sipoutbound.routing.forwarding import Forwarding
 from sipoutbound.routing.loop import LoopDetection
-from sipoutbound.routing.request import Request
+from sipoutbound.routing.stateless import StatelessProxy, answerTo
 
 log = Logger()
 
@@ -77,29 +75,43 @@ class Proxy:
         """
         An ACK for a 2xx: sent on without a transaction (RFC 3261 16.11), never answered.
         """
-        passing = Deferred.fromCoroutine(self._acknowledge(Request.arrived(request, flow, None)))
-        passing.addErrback(_notPassed, flow)
+        passing = Deferred.fromCoroutine(self._stateless.passOn(request, flow))
+        passing.addErrback(_refusalFor, request)
+        passing.addCallback(_dropped, flow)
 
-    async def _acknowledge(self, request: Request) -> None:
-        decision = await self.tree.route(request)
-        if type(decision) is not Forward or refusalOf(request.message) is not None:
-            return
-        delivery = Delivery(request, self.ways)
-        for target in sum(decision.groups, ())[:1]:
-            flow = delivery.flowOf(target) or await delivery.reach(target)
-            if flow.alive:
-                ack = delivery.message(target, flow)
-                ack.put(b"Via", flow.via + uniqueBranch())
-                flow.send(bytes(ack))
+    def unmatched(self, request: wire.Request, flow: IFlow, back: IFlow) -> None:
+        """
+        A CANCEL of nothing that is known here: sent on without a transaction, as what it cancels
+        may have been (RFC 3261 16.10). One that goes nowhere is answered so (RFC 3261 9.2).
+        """
+        passing = Deferred.fromCoroutine(self._stateless.passOn(request, flow))
+        passing.addErrback(_refusalFor, request)
+        passing.addCallback(_answered, request, back)
+
+    @property
+    def _stateless(self) -> StatelessProxy:
+        return StatelessProxy(self.tree, self.ways, self.loops)
 
 
-def _notPassed(failure: Failure, flow: IFlow) -> None:
+def _refusalFor(failure: Failure, request: wire.Request) -> Reply:
+    """
+    A mistake of ours.
+    """
+    log.failure("{method} was not passed on", failure, method=request.method.decode())
+    return Reply(500)
+
+
+def _dropped(reply: Reply | None, flow: IFlow) -> None:
     """
     An ACK is never answered, so the log alone tells.
     """
-    if failure.check(Unreachable, Malformed) is None:
-        log.failure("an ACK was not passed on", failure)
-    log.info("ACK of {peer} dropped: {why}", peer=flow.peer, why=failure.getErrorMessage())
+    if reply is not None:
+        log.info("ACK of {peer} dropped: {reply}", peer=flow.peer, reply=reply)
+
+
+def _answered(reply: Reply | None, request: wire.Request, back: IFlow) -> None:
+    if reply is not None:
+        back.send(bytes(answerTo(request, reply)))
 
 
 def _failed(failure: Failure, transaction: IServerTransaction, request: wire.Request) -> None:

@@ -4,7 +4,7 @@ Route inspection, on the way in: ours? which flow? forged or gone? (RFC 3261 16.
 
 from __future__ import annotations
 
-from attrs import define
+from attrs import define, evolve
 from zope.interface import implementer
 
 from sipoutbound.interfaces import IFlow, IFlows, IRouter
@@ -44,6 +44,7 @@ class RouteInspection:
         Follow the Routes.
         """
         if b"route" not in request.message.keys:
+            self._unaddressed(request)
             return await self._beyond(request).route(request)
         request.message = request.message.copy()
         followed = self._follow(request)
@@ -54,9 +55,12 @@ class RouteInspection:
     def _beyond(self, request: Request) -> IRouter:
         """
         Where a request goes whose Routes did not decide. Within a dialog the Request-URI is the
-        Contact of somebody, who may be on this host at a port that is not ours.
+        Contact of somebody, who may be on this host at a port that is not ours. A C{maddr} that is
+        not ours is the only target (RFC 3261 16.5). A CANCEL is of nothing that a plugin has seen.
         """
-        if not request.message.inDialog:
+        if request.target.params and request.target.has(b"maddr"):
+            return self.foreign
+        if not (request.message.inDialog or request.message.method == b"CANCEL"):
             return self.inner
         return self.dialogs if self.names.owns(request.target) else self.foreign
 
@@ -66,6 +70,7 @@ class RouteInspection:
         """
         message = request.message
         self._unstrict(request)
+        self._unaddressed(request)
         top = True
         while routes := message.all(b"route"):
             uri = cachedURI(NameAddress.parse(routes[0]).text)
@@ -93,6 +98,7 @@ class RouteInspection:
             return FAILED
         if flow.identity == request.flow.identity or (top and _isOwn(request, uri, flow)):
             return None
+        _checkNext(request)
         return Forward(Target(flow=flow))
 
     def _unstrict(self, request: Request) -> None:
@@ -107,8 +113,31 @@ class RouteInspection:
         message.drop(b"route")
         for value in reversed([b"<%b>" % bytes(target), *routes]):
             message.put(b"Route", value)
-        request.target = cachedURI(NameAddress.parse(last).text)
-        request.ahead = namesOf(request.target)
+        _retarget(request, cachedURI(NameAddress.parse(last).text))
+
+    def _unaddressed(self, request: Request) -> None:
+        """
+        A C{maddr} that is ours has brought the request here and means nothing any more, nor do the
+        port and the transport with it (RFC 3261 16.4).
+        """
+        target = request.target
+        if target.params and target.has(b"maddr") and self.names.named(target):
+            bare = target.without(b"maddr").without(b"transport")
+            _retarget(request, evolve(bare, port=None))
+
+
+def _retarget(request: Request, target: URI) -> None:
+    request.target, request.ahead = target, namesOf(target)
+
+
+def _checkNext(request: Request) -> None:
+    """
+    What is forwarded with a Route has a sound one on top (RFC 3261 16.3 step 1).
+
+    @raise sipoutbound.message.grammar.Malformed: when it has not.
+    """
+    for route in request.message.all(b"route")[:1]:
+        cachedURI(NameAddress.parse(route).text)
 
 
 def _isOwn(request: Request, uri: URI, flow: IFlow) -> bool:

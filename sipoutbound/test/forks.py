@@ -10,6 +10,7 @@ from attrs import define, field
 
 from sipoutbound.message.message import Request, Response
 from sipoutbound.outbound.binding import Binding
+from sipoutbound.routing.breadth import Breadth, breadthOf
 from sipoutbound.routing.decision import Forward, Target
 from sipoutbound.routing.delivery import Delivery, Ways
 from sipoutbound.routing.fork import Fork
@@ -54,6 +55,7 @@ class Trial:
             passage,
             Delivery(passage, ways),
             self.transactions,
+            Breadth(breadthOf(self.message)),
             self.passed.append,
             self.concluded.append,
         )

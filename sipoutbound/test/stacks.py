@@ -30,10 +30,12 @@ class FakeUser:
 
     @ivar requests: the transactions it was given.
     @ivar acks: the ACKs that are of no transaction.
+    @ivar cancels: the CANCELs that are of none, the flow each came on, and where answers go.
     """
 
     requests: list[IServerTransaction] = field(factory=list)
     acks: list[Request] = field(factory=list)
+    cancels: list[tuple[Request, IFlow, IFlow]] = field(factory=list)
 
     def received(self, transaction: IServerTransaction) -> None:
         """
@@ -46,6 +48,12 @@ class FakeUser:
         Keep it.
         """
         self.acks.append(request)
+
+    def unmatched(self, request: Request, flow: IFlow, back: IFlow) -> None:
+        """
+        Keep it.
+        """
+        self.cancels.append((request, flow, back))
 
 
 @implementer(IResponses)

@@ -203,9 +203,21 @@ class DeliveryTests(SynchronousTestCase):
         """
         source = [b"<sip:token-of-caller@edge.example.com;transport=tcp;lr>"]
         path = (b"<sip:t@edge.example.org;lr;ob>",)
+        peer = FakeFlow(b"peer")
         for target in (Target(b"sip:b@x.org"), Target(b"sip:b@192.0.2.4", path, binding=BINDING)):
-            sent = self.delivery().message(target, self.peer)
+            sent = self.delivery().message(target, peer)
             self.assertEqual(sent.all(b"record-route"), source)
+
+    def test_recordRouteToOtherTransport(self) -> None:
+        """
+        Somebody who is reached over UDP may not know TCP, which the caller speaks: a Route for UDP
+        is on top (RFC 3261 16.6 step 4).
+        """
+        sent = self.delivery().message(Target(b"sip:b@x.org"), self.peer)
+        self.assertEqual(sent.all(b"record-route"), [
+            b"<sip:edge.example.com;lr>",
+            b"<sip:token-of-caller@edge.example.com;transport=tcp;lr>",
+        ])  # fmt: skip
 
     def test_recordRoutePlain(self) -> None:
         """

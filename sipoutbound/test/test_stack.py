@@ -341,11 +341,14 @@ class CancelTests(SynchronousTestCase):
 
     def test_noMatch(self) -> None:
         """
-        481 where there is nothing to cancel.
+        Where there is nothing to cancel the user decides, and no transaction is kept for it.
         """
         self.invite()
+        kept = len(self.bench.stack.servers)
         self.bench.receive(cancel(b"z9hG4bKother"))
-        self.assertEqual((self.bench.statuses, self.cancelled), ([481], []))
+        self.assertEqual((self.bench.statuses, self.cancelled), ([], []))
+        self.assertEqual(len(self.bench.user.cancels), 1)
+        self.assertEqual(len(self.bench.stack.servers), kept)
 
     def test_nobodyListens(self) -> None:
         """
@@ -359,7 +362,7 @@ class CancelTests(SynchronousTestCase):
         Only an INVITE can be cancelled (RFC 3261 9.1).
         """
         self.bench.receive(request(b"MESSAGE"), cancel())
-        self.assertEqual(self.bench.statuses, [481])
+        self.assertEqual((self.bench.statuses, len(self.bench.user.cancels)), ([], 1))
 
     def test_tag(self) -> None:
         """

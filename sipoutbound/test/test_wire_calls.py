@@ -10,8 +10,8 @@ from sipoutbound.test.dialog import Dialog
 from sipoutbound.test.laboratory import WireTestCase, without
 from sipoutbound.test.phone import DOMAIN, Phone
 
-# What a proxy may change of a request: RFC 3261 16.6 steps 3 to 8.
-TOUCHED = (b"via", b"max-forwards", b"record-route", b"route")
+# What a proxy may change of a request: RFC 3261 16.6 steps 3 to 8, RFC 5393 5.3.3.
+TOUCHED = (b"via", b"max-forwards", b"max-breadth", b"record-route", b"route")
 
 OFFER = (b"Content-Type", b"application/sdp")
 BODY = b"v=0\r\no=- 0 0 IN IP4 10.0.0.9\r\nc=IN IP4 10.0.0.9\r\n\xff\x00\r\n\r\n"
@@ -331,12 +331,18 @@ class CallTests(WireTestCase):
 
     async def test_cancelOfNothing(self) -> None:
         """
-        A CANCEL of no call is told so, and reaches nobody.
+        A CANCEL of no call of ours goes on, as another server may have sent its INVITE past us; a
+        repetition is the same request there, and what is answered is for nobody (RFC 3261 16.10,
+        RFC 6026 7.3).
         """
         alice, bob = await self.pair()
-        alice.cancel(alice.compose(b"INVITE", bob.aor))
-        await alice.told(481)
-        await bob.hearsNothing()
+        cancel = alice.cancel(alice.compose(b"INVITE", bob.aor))
+        alice.send(cancel)
+        first, second = await bob.asked(b"CANCEL"), await bob.asked(b"CANCEL")
+        self.assertEqual(bytes(first), bytes(second))
+        self.assertEqual((first.uri, len(first.all(b"via"))), (bob.contact, 2))
+        bob.answer(first, 481)
+        await alice.hearsNothing()
 
     async def test_answerRepeated(self) -> None:
         """
