@@ -24,7 +24,14 @@ from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.unique import unique
 from sipoutbound.message.validity import checkResponse, flawOf
-from sipoutbound.transaction.matching import cancelledKey, clientKey, clientKeyOf, serverKey
+from sipoutbound.transaction.matching import (
+    cancelledKey,
+    clientKey,
+    clientKeyOf,
+    mergeKey,
+    sameSender,
+    serverKey,
+)
 from sipoutbound.transaction.wheel import Wheel
 from sipoutbound.transport.listener import PORTS
 from sipoutbound.waiting import ClientTransaction, ServerTransaction
@@ -56,6 +63,7 @@ class Stack:
     _alarm: Any = field(default=None, init=False)
     _due: float = field(default=inf, init=False)
     servers: dict[Any, ServerTransaction] = field(factory=dict, init=False)
+    _first: dict[Any, Any] = field(factory=dict, init=False)
     clients: dict[Any, ClientTransaction] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -143,6 +151,10 @@ class Stack:
 
     def _begin(self, transaction: ServerTransaction) -> None:
         self.servers[transaction.key] = transaction
+        copies = mergeKey(transaction.request)
+        if copies is not None and copies not in self._first:
+            self._first[copies] = transaction.key
+            transaction.copies = copies
         if transaction.request.method == b"CANCEL":
             self._cancel(transaction)
         else:
@@ -186,10 +198,26 @@ class Stack:
         if target.cancelled is not None:
             target.cancelled()
 
+    def merged(self, request: Request) -> bool:
+        """
+        Whether a request is a copy of one that is being answered, and that came another way: a user
+        agent server refuses it with 482 (RFC 3261 8.2.2.2).
+        """
+        first = self._first.get(mergeKey(request))
+        return first is not None and first != serverKey(request)
+
+    def forget(self, transaction: ServerTransaction) -> None:
+        """
+        A server transaction has ended.
+        """
+        self.servers.pop(transaction.key, None)
+        if transaction.copies is not None:
+            self._first.pop(transaction.copies, None)
+
     def _response(self, flow: IFlow, response: Response) -> None:
         transaction = self.clients.get(clientKey(response))
         # RFC 6026 8.9: a stray response is dropped.
-        if transaction is not None:
+        if transaction is not None and sameSender(response, transaction.request):
             checkResponse(response)
             transaction.responded(response)
 

@@ -143,7 +143,9 @@ class Server(MultiService):
     def _tree(self) -> None:
         outgoing = Outgoing(self.location, Trust(self.settings.trust))
         registrar = Registrar(self.location, self._serves, time, flowOf=self._tokenOf)
-        domain = Responsibility(self.names, Domain(registrar, self.location), outgoing)
+        domain = Responsibility(
+            self.names, Domain(registrar, self.location, self.stack.merged), outgoing
+        )
         branching = Branching(outgoing, dict.fromkeys(self.settings.domains, domain))
         users = routers(self.settings.routes, branching)
         timer = FlowTimer(self.settings.flowTimer)

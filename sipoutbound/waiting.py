@@ -115,10 +115,12 @@ class ServerTransaction(Transaction):
     @ivar flow: what it came on.
     @ivar back: where its responses go.
     @ivar cancelled: called when a CANCEL for it arrives.
+    @ivar copies: what it has in common with copies of it, if it is the first of them.
     """
 
     back: IFlow
     cancelled: Callable[[], None] | None = field(default=None, init=False)
+    copies: Any = field(default=None, init=False)
     _last: bytes | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -173,7 +175,7 @@ class ServerTransaction(Transaction):
         self.stop()
         # Who serves it has it, and would be kept by it until the collector comes.
         self.cancelled = None
-        self.stack.servers.pop(self.key, None)
+        self.stack.forget(self)
 
     def _do(self, action: Any, event: Input, message: Response | Request | None) -> None:
         if action is _SEND:

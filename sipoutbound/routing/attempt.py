@@ -14,6 +14,7 @@ from sipoutbound.message import message as wire
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import uniqueBranch
 from sipoutbound.routing.decision import Target
+from sipoutbound.routing.delivery import measure
 
 if TYPE_CHECKING:
     from sipoutbound.routing.branch import Branch
@@ -29,6 +30,7 @@ class Attempt:
     @ivar target: where it goes.
     @ivar reused: it went over a connection that had been used before, and may have been about to
         be closed.
+    @ivar heard: whether a provisional response has come.
     @ivar breadth: its part of Max-Breadth, until it has had its final response.
     @ivar abandoned: the branch has gone on to the next flow; what still comes is late.
     """
@@ -36,6 +38,7 @@ class Attempt:
     branch: Branch
     target: Target
     reused: bool = False
+    heard: bool = False
     breadth: int = 1
     abandoned: bool = False
     _transaction: IClientTransaction | None = field(default=None, init=False)
@@ -83,6 +86,8 @@ class Attempt:
             self.release()
         forwarded = response.copy()
         forwarded.pop(b"via")
+        if self.branch.fork.request.flow.reliable:
+            measure(forwarded)
         if self.abandoned:
             self.branch.respondedLate(self, forwarded)
         else:

@@ -27,6 +27,10 @@ log = Logger()
 # hang up before timer B ends, 32 s (RFC 3261 17.1.1.2). Four transmissions over UDP fit in.
 SILENCE: Final = 2.0
 
+# Octets that a request may have before our own Via is put on it: what UDP over IPv4 carries (65,535
+# less both headers, RFC 791, RFC 768), less what the longest names make of a Via.
+LARGEST_DATAGRAM: Final = 65_507 - 400
+
 # Seconds from the last provisional response until an INVITE is given up: timer C, more than three
 # minutes (RFC 3261 16.6 step 11).
 TIMER_C: Final = 185.0
@@ -118,12 +122,15 @@ class Branch:
         if self._cancelled:
             self._end(self._local(487))
             return
+        request = self.fork.delivery.message(target, flow)
+        if not flow.reliable and len(bytes(request)) > LARGEST_DATAGRAM:
+            self._next(513)
+            return
         attempt = self._current = Attempt(self, target, flow.reliable and flow.pending is not None)
         # One for each further flow, in case that this one stays silent: they never fork (RFC 5393
         # 5.6), as they lead to a phone.
         attempt.breadth = max(1, self.breadth - len(self.ways))
         self.breadth -= attempt.breadth
-        request = self.fork.delivery.message(target, flow)
         if self.ways:
             self._timer = self.fork.transactions.later(SILENCE, self._silent, attempt)
         attempt.begin(request, flow)
@@ -144,7 +151,7 @@ class Branch:
         """
         status = response.status
         if status < 200:
-            self._provisional(response)
+            self._provisional(attempt, response)
         elif status == 430:
             self._remove(attempt.target)
             self._next(430)
@@ -171,10 +178,16 @@ class Branch:
         elif status == 430:
             self._remove(attempt.target)
 
-    def _provisional(self, response: Response) -> None:
-        self._stopTimer()
-        if self.fork.invite:
-            self._timer = self.fork.transactions.later(TIMER_C, self._tooLong, self._current)
+    def _provisional(self, attempt: Attempt, response: Response) -> None:
+        """
+        Up to the first one timer B is shorter than timer C. A further 100 gives no more time (RFC
+        3261 16.7 step 2).
+        """
+        heard, attempt.heard = attempt.heard, True
+        if response.status > 100 or not heard:
+            self._stopTimer()
+            if self.fork.invite:
+                self._timer = self.fork.transactions.later(TIMER_C, self._tooLong, attempt)
         if response.status > 100 and not self._ended:
             self.fork.progressed(response)
 

@@ -107,6 +107,8 @@ class Delivery:
         source = self.request.message
         forwarded = source.copy(self._requestURI(target))
         forwarded.set(b"Max-Forwards", b"%d" % self._hops)
+        if flow.reliable:
+            measure(forwarded)
         for name, text in reversed(self.headers):
             forwarded.put(name.encode(), text.encode())
         byToken = self.flowOf(target) is not None
@@ -150,6 +152,15 @@ class Delivery:
         if routes and flow.transport != self.request.flow.transport:
             return [*routes, b"<sip:%b;lr>" % flow.name]
         return routes
+
+
+def measure(message: wire.Message) -> None:
+    """
+    Add the Content-Length that a connection needs and a datagram does not (RFC 3261 16.6 step 9,
+    18.3).
+    """
+    if b"content-length" not in message.values:
+        message.set(b"Content-Length", b"%d" % len(message.body))
 
 
 def forStrictRouter(request: wire.Request) -> wire.Request:

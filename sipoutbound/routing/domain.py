@@ -4,7 +4,7 @@ A domain of ours: REGISTER to its registrar, a user to its bindings (RFC 3261 16
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import groupby
 from typing import Final
 
@@ -12,8 +12,10 @@ from attrs import define, evolve
 from zope.interface import implementer
 
 from sipoutbound.interfaces import ILocation, IRegistrar, IRouter
+from sipoutbound.message import message as wire
 from sipoutbound.outbound.binding import Binding
 from sipoutbound.routing.decision import Decision, Forward, Reply, Target
+from sipoutbound.routing.loop import LOOP
 from sipoutbound.routing.names import Names
 from sipoutbound.routing.request import Request
 
@@ -31,19 +33,25 @@ _UNAVAILABLE: Final = Reply(480)
 class Domain:
     """
     The users of one or more domains.
+
+    @ivar merged: whether a request is a copy of one that is being answered.
     """
 
     registrar: IRegistrar
     location: ILocation
+    merged: Callable[[wire.Request], bool]
 
     async def route(self, request: Request) -> Decision:
         """
-        To the registrar, to the user's bindings, or answered here.
+        To the registrar, to the user's bindings, or answered here. What is answered here is so once
+        only, if a proxy has forked it and it comes by two ways (RFC 3261 8.2.2.2).
         """
         if request.target.scheme == b"sips":
             # RFC 3261 26.2.2: TLS all the way, which no transport here can promise.
             return _SCHEME
         if request.message.method == b"REGISTER":
+            if self.merged(request.message):
+                return LOOP
             return await self.registrar.register(request.message)
         if request.target.user is None:
             return self._itself(request)
@@ -51,6 +59,8 @@ class Domain:
         return Forward(*targetGroups(bindings)) if bindings else _UNAVAILABLE
 
     def _itself(self, request: Request) -> Decision:
+        if self.merged(request.message):
+            return LOOP
         if request.message.method != b"OPTIONS":
             return _NOT_ALLOWED
         required = request.message.all(b"require")

@@ -76,7 +76,7 @@ class Server:
             self.location.bindings[aor] = (binding,)
         self.table = FakeFlows.of(self.caller, *phones.values())
         outgoing = Outgoing(self.location, Trust())
-        domain = Domain(FakeRegistrar(), self.location)
+        domain = Domain(FakeRegistrar(), self.location, lambda request: False)
         branching = Branching(outgoing, {"example.com": domain})
         users = Policy(None, branching)
         users.rules = self.rules

@@ -139,6 +139,17 @@ class TimerCTests(SynchronousTestCase):
             trial.wait(TIMER_C - 1)
         self.assertEqual((trial.outcome, trial.heard), ([], [180, 180, 180]))
 
+    def test_trying(self) -> None:
+        """
+        A server that goes on saying 100 does not keep the call alive (RFC 3261 16.7 step 2).
+        """
+        trial = twoFlows()
+        trial.attempt().answer(100)
+        trial.wait(TIMER_C - 1)
+        trial.attempt().answer(100)
+        trial.wait(1)
+        self.assertEqual((trial.attempt().cancels, trial.outcome), (1, [408]))
+
     def test_afterwards(self) -> None:
         """
         What comes after it changes nothing.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from sipoutbound.message.message import Response
+from sipoutbound.message.message import Request, Response
 from sipoutbound.outbound.binding import Binding
 from sipoutbound.routing.decision import Decision, Forward, Reply, Target
 from sipoutbound.routing.domain import Domain, targetGroups
@@ -157,14 +157,37 @@ class DomainTests(SynchronousTestCase):
         """
         self.registrar = FakeRegistrar()
         self.location = FakeLocation({b"bob@example.com": (BINDING,)})
-        self.domain = Domain(self.registrar, self.location)
+        self.copies: list[Request] = []
+        self.domain = Domain(self.registrar, self.location, self.copies.__contains__)
 
     def decide(self, method: bytes, uri: bytes, *headers: bytes) -> Decision:
         """
         What the domain decides.
         """
-        passage = Passage.arrived(request(method, uri, *headers), FakeFlow(), None)
+        return self.decideOn(request(method, uri, *headers))
+
+    def decideOn(self, message: Request) -> Decision:
+        """
+        What the domain decides about this request.
+        """
+        passage = Passage.arrived(message, FakeFlow(), None)
         return self.successResultOf(decided(self.domain, passage))
+
+    def test_merged(self) -> None:
+        """
+        A proxy has forked what we answer ourselves: it is answered once, and registers once (RFC
+        3261 8.2.2.2). What goes on is not our business (RFC 3261 16.3).
+        """
+        for method, uri, refused in (
+            (b"REGISTER", b"sip:example.com", True),
+            (b"OPTIONS", b"sip:example.com", True),
+            (b"INVITE", b"sip:bob@example.com", False),
+        ):
+            message = request(method, uri)
+            self.copies.append(message)
+            decision = self.decideOn(message)
+            self.assertEqual(isinstance(decision, Reply) and decision.status == 482, refused)
+        self.assertEqual(self.registrar.seen, [])
 
     def test_register(self) -> None:
         """

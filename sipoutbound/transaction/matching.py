@@ -58,6 +58,30 @@ def clientKeyOf(branch: bytes, method: bytes) -> ClientKey:
     return (branch, method)
 
 
+def mergeKey(request: Request) -> Key | None:
+    """
+    What the copies of one request have in common that a proxy has forked and that have come by two
+    ways (RFC 3261 8.2.2.2); C{None} for what cannot be such a copy: it belongs to a dialog, or
+    nobody is between its client and us. No proxy changes what the key is made of, so that nothing
+    has to be parsed.
+    """
+    values = request.values
+    direct = request.keys.count(b"via") == 1 and b"," not in values[b"via"]
+    if direct or request.inDialog:
+        return None
+    return (values[b"from"], values[b"call-id"], values[b"cseq"])
+
+
+def sameSender(response: Response, request: Request) -> bool:
+    """
+    Whether the topmost Via of a response has the sent-by of a request of ours: one with another is
+    not for us, whatever its branch (RFC 3261 18.1.2).
+    """
+    one, other = response.via, request.via
+    ports = one.port or _defaultPort(one), other.port or _defaultPort(other)
+    return one.host == other.host and ports[0] == ports[1]
+
+
 def _key(request: Request, method: bytes) -> Key:
     """
     Branches are compared octet by octet. A branch that is the magic cookie and nothing more names
