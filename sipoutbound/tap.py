@@ -26,8 +26,9 @@ from sipoutbound.message.uri import cachedURI
 from sipoutbound.mistake import Mistake, announced
 from sipoutbound.options import Options
 from sipoutbound.outbound.binding import Binding
-from sipoutbound.outbound.flowtoken import Forged, StreamFlow
+from sipoutbound.outbound.flowtoken import DatagramFlow, Forged
 from sipoutbound.outbound.keepalive import FlowTimer
+from sipoutbound.outbound.policy import Policy
 from sipoutbound.plugin import routers
 from sipoutbound.registrar import Registrar
 from sipoutbound.routing.delivery import Ways
@@ -89,6 +90,7 @@ class Server(MultiService):
         madeFolder(settings.state)
         self.settings, self.reactor = settings, reactor
         self.ports: list[BoundService] = []
+        self._unheard: list[tuple[DatagramFlow, FlowTimer]] = []
         self.stack = Stack(reactor)
         self.flows = Flows(keysIn(settings.state), reactor.seconds, self.stack.later, self._lost)
         self.names = Names(frozenset(name.encode() for name in settings.domains))
@@ -142,7 +144,8 @@ class Server(MultiService):
 
     def _tree(self) -> None:
         outgoing = Outgoing(self.location, Trust(self.settings.trust))
-        registrar = Registrar(self.location, self._serves, time, flowOf=self._tokenOf)
+        policy = Policy(flowTimer=self.settings.flowTimer)
+        registrar = Registrar(self.location, self._serves, time, policy, self._tokenOf)
         domain = Responsibility(
             self.names, Domain(registrar, self.location, self.stack.merged), outgoing
         )
@@ -189,9 +192,24 @@ class Server(MultiService):
             identity = self.flows.keys.open(binding.flow)
         except Forged:
             return None
-        if isinstance(identity, StreamFlow) and identity.epoch != self.flows.epoch:
+        if isinstance(identity, DatagramFlow):
+            if binding.flowTimer:
+                self._unheard.append((identity, FlowTimer(binding.flowTimer)))
+        elif identity.epoch != self.flows.epoch:
             return None
         return evolve(binding, flow=self.flows.keys.seal(identity))
+
+    def _watchStored(self) -> None:
+        """
+        Hold the clients of stored bindings to what they were told by the run before. When they were
+        heard last is not known: they may have been just before this start, and are due once from
+        then on. Those who were told different times over one flow keep to the longest.
+        """
+        for identity, timer in self._unheard:
+            flow = self.flows.live(identity)
+            if flow is not None:
+                flow.watch(max(flow.limit, timer.limit))
+        self._unheard.clear()
 
     def _lost(self, flow: Flow) -> None:
         self.location.flowDied(flow.token)
@@ -207,6 +225,7 @@ class Server(MultiService):
             raise announced(f"--listen {error}") from error
         except StoreError as error:
             raise announced(f"--location {self.settings.location[0]}:{error}") from error
+        self._watchStored()
         domains = ", ".join(self.settings.domains)
         for port in self.ports:
             transport = port.listener.transport.decode()

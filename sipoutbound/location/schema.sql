@@ -1,4 +1,4 @@
--- The bindings of the location service, one row each. Version 1.
+-- The bindings of the location service, one row each. Version 2.
 --
 -- Texts are as the client sent them. What is registered now:
 --     SELECT aor, reg_id, contact, datetime(expires, 'unixepoch') FROM binding ORDER BY aor;
@@ -20,9 +20,10 @@ CREATE TABLE binding (
     call_id    TEXT    NOT NULL,
     cseq       INTEGER NOT NULL,
     user_agent TEXT    NOT NULL,
+    flow_timer INTEGER NOT NULL,  -- how often the client was told to be heard, in seconds; 0: not told
     PRIMARY KEY (aor, key)
 ) WITHOUT ROWID;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 COMMIT;

@@ -23,11 +23,12 @@ _KEEP: Final = _SQL.joinpath("keep.sql").read_text()
 _DELETE: Final = "DELETE FROM binding WHERE aor = CAST(? AS TEXT) AND key = CAST(? AS TEXT)"
 _LOAD: Final = (
     "SELECT aor, contact, params, instance, reg_id, path,"
-    " call_id, cseq, q, expires, updated, user_agent, flow FROM binding"
+    " call_id, cseq, q, expires, updated, user_agent, flow, flow_timer FROM binding"
 )
 
-#: The version of schema.sql.
-_VERSION: Final = 1
+#: The version of schema.sql, and what makes each older version the next one.
+_VERSION: Final = 2
+_UPGRADES: Final = {1: _SQL.joinpath("upgrade-1.sql").read_text()}
 
 #: How long to wait for somebody else who has the database locked, such as a person with a shell, in
 #: milliseconds. A client waits 32 s for its answer (RFC 3261 17.1.2.2).
@@ -140,8 +141,11 @@ class SQLiteStore:
             connection.executescript(_SCHEMA)
         elif version == 0:
             raise StoreError(f"{self._path}: a database of another program")
-        elif version != _VERSION:
+        elif version > _VERSION:
             raise StoreError(f"{self._path}: made by a newer version (schema {version})")
+        else:
+            for older in range(version, _VERSION):
+                connection.executescript(_UPGRADES[older])
 
     def _trouble(self, error: Exception) -> StoreError:
         return StoreError(f"{self._path}: {error}")
@@ -172,6 +176,7 @@ def _row(binding: Binding) -> tuple[Any, ...]:
         binding.callId,
         binding.cseq,
         binding.userAgent,
+        binding.flowTimer,
     )
 
 

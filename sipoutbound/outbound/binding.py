@@ -32,6 +32,8 @@ class Binding:
     @ivar userAgent: that REGISTER's User-Agent.
     @ivar flow: the key of the flow by which the topmost Path value leads on, if that is of this
         server; else empty.
+    @ivar flowTimer: how often its client was told to be heard on that flow, in seconds (RFC 5626
+        5.4); 0 where it was not told.
     """
 
     aor: bytes
@@ -47,6 +49,7 @@ class Binding:
     updated: float
     userAgent: bytes
     flow: bytes
+    flowTimer: int = 0
 
     @property
     def key(self) -> bytes:

@@ -30,6 +30,8 @@ class Policy:
         Four edges with IPv6 flow tokens need a quarter of it.
     @ivar rejectMissingOb: whether a client that asks for outbound through an edge without it is
         told so by a 439 (RFC 5626 6), or registered without (older pjsip gives up on a 439).
+    @ivar flowTimer: how often this server asks its own flows to be heard, in seconds (RFC 5626
+        5.4): kept with the bindings of clients that are told so. 0 where it asks for nothing.
     """
 
     minimum: int = 60
@@ -39,6 +41,7 @@ class Policy:
     flows: int = 8
     length: int = 2048
     rejectMissingOb: bool = True
+    flowTimer: int = 0
 
     @property
     def contacts(self) -> int:

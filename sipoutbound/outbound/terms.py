@@ -38,11 +38,13 @@ class Grant:
     @ivar contact: the Contact.
     @ivar regId: its reg-id, if that counts (RFC 5626 6).
     @ivar seconds: its lifetime as granted; 0 removes.
+    @ivar flowTimer: what its client is told of L{Policy.flowTimer}.
     """
 
     contact: Contact
     regId: int | None
     seconds: int
+    flowTimer: int
 
     def concerns(self, binding: Binding) -> bool:
         """
@@ -103,7 +105,9 @@ class Terms:
         contacts = _contacts(contact or b"", policy)
         counts = _regIdsCount(contacts, values, tags, hops, policy)
         otherwise = None if expires is None else lifetime(expires)
-        grants = [_granted(each, otherwise, counts, policy) for each in contacts]
+        # RFC 5626 5.4: told beside Require: outbound, and by the first hop only.
+        timer = policy.flowTimer if hops == 1 and b"outbound" in tags else 0
+        grants = [_granted(each, otherwise, counts, policy, timer) for each in contacts]
         if counts:
             _checkSingleFlow(grants)
         grants.sort(key=lambda grant: grant.seconds > 0)
@@ -179,11 +183,13 @@ def _regIdsCount(
     return False
 
 
-def _granted(contact: Contact, otherwise: int | None, counts: bool, policy: Policy) -> Grant:
+def _granted(
+    contact: Contact, otherwise: int | None, counts: bool, policy: Policy, flowTimer: int
+) -> Grant:
     asked = otherwise if contact.expires is None else contact.expires
     # RFC 5626 6: a reg-id without instance-id is ignored.
     regId = contact.regId if counts and contact.instance is not None else None
-    return Grant(contact, regId, policy.lifetime(asked))
+    return Grant(contact, regId, policy.lifetime(asked), 0 if regId is None else flowTimer)
 
 
 def _checkSingleFlow(grants: list[Grant]) -> None:

@@ -118,6 +118,7 @@ def _bound(
         now,
         terms.userAgent,
         flow,
+        grant.flowTimer,
     )
 
 

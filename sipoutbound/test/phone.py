@@ -227,10 +227,11 @@ class Phone:
         Send a REGISTER.
 
         @param contact: the text of its Contact header; C{None} for none.
+        @param changes: as of L{compose}, or another value of C{supported}.
         """
         changes = {"to": b"<%b>" % self.aor, "callId": self.callId, **changes}
         contacts = [] if contact is None else [(b"Contact", contact)]
-        supported = (b"Supported", b"path, outbound")
+        supported = (b"Supported", changes.pop("supported", b"path, outbound"))
         return self.ask(
             b"REGISTER", b"sip:" + DOMAIN, [*contacts, supported, *headers], **changes
         )

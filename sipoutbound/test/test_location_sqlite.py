@@ -43,6 +43,7 @@ BINDINGS = st.builds(
     updated=st.floats(0, 1e10),
     userAgent=TEXTS,
     flow=TEXTS,
+    flowTimer=st.integers(0, 999),
 )
 
 # Commits until it is killed, and says what it has committed.
@@ -103,6 +104,22 @@ class SQLiteStoreTests(SynchronousTestCase):
         store.close()
         self.assertEqual(sorted(store.load(), key=repr), sorted(written.values(), key=repr))
         store.close()
+
+    def test_olderVersion(self) -> None:
+        """
+        A new release finds what an older one has stored, and goes on from there.
+        """
+        one, other = binding(1, flowTimer=0), binding(2, flowTimer=120)
+        self.store.commit(rows(one))
+        self.store.close()
+        before = sqlite3.connect(self.path)
+        before.executescript(
+            "ALTER TABLE binding DROP COLUMN flow_timer; PRAGMA user_version = 1"
+        )
+        before.close()
+        self.assertEqual(self.kept(), {one})
+        self.store.commit(rows(other))
+        self.assertEqual(self.kept(), {one, other})
 
     def test_withoutClose(self) -> None:
         """
@@ -237,7 +254,7 @@ class SQLiteStoreTests(SynchronousTestCase):
         """
         self.store.check()
         other = sqlite3.connect(self.path)
-        other.execute("PRAGMA user_version = 2")
+        other.execute("PRAGMA user_version = 3")
         other.close()
         self.assertTrouble("newer version")
 

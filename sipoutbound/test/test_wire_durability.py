@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -20,9 +20,14 @@ import sipoutbound
 from sipoutbound.interfaces import Address
 from sipoutbound.location.sqlite import SQLiteStore
 from sipoutbound.outbound.flowtoken import Keys
+from sipoutbound.outbound.keepalive import GRACE
+from sipoutbound.settings import Settings
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase, reactor
 from sipoutbound.test.line import within
 from sipoutbound.test.phone import DOMAIN, Phone
+
+# How long a phone may be silent that was told the Flow-Timer (RFC 5626 5.4), in seconds.
+LIMIT = Settings().flowTimer + GRACE
 
 LISTENING = re.compile(rb"listening: [0-9.]+:([0-9]+) (UDP|TCP)")
 
@@ -121,6 +126,81 @@ class RestartTests(WireTestCase):
         self.assertEqual(len(await self.bindings(bob)), 1)
         alice = await self.registered(b"alice")
         await self.talk(alice, bob)
+
+    async def missing(self, phone: Phone) -> None:
+        """
+        Make sure that a caller is told that nobody is there.
+        """
+        caller = await self.phone(b"caller")
+        caller.ask(b"MESSAGE", phone.aor)
+        await caller.told(480)
+
+    async def reached(self, phone: Phone) -> None:
+        """
+        Make sure that a caller reaches the phone.
+        """
+        caller = await self.phone(b"caller")
+        caller.ask(b"MESSAGE", phone.aor)
+        phone.answer(await phone.asked(b"MESSAGE"), 200)
+        await caller.told(200)
+
+    async def test_silentAfterwards(self) -> None:
+        """
+        A phone on UDP that was told to ping, and went away while the server did not run, is taken
+        for gone as soon as one that goes away later: no caller waits for it for the whole lifetime
+        of its binding.
+        """
+        bob = await self.registered(b"bob")
+        await self.restarted()
+        self.advance(LIMIT - 1)
+        self.assertEqual(len(await self.bindings(await self.phone(b"bob"))), 1)
+        self.advance(2)
+        await self.missing(bob)
+        self.assertEqual(await self.bindings(await self.phone(b"bob")), [])
+
+    async def test_aliveAfterwards(self) -> None:
+        """
+        One that goes on pinging stays registered, though it does not register again.
+        """
+        bob = await self.registered(b"bob")
+        await self.restarted()
+        for _ in range(3):
+            self.advance(LIMIT - 5)
+            bob.send(b"\r\n\r\n")
+            await self.laboratory.turn()
+        await self.reached(bob)
+
+    async def test_neverToldToPing(self) -> None:
+        """
+        A phone that was not told to ping is not expected to: with a plain registration, or with a
+        reg-id but without a word of support for outbound.
+        """
+        plain, silent = await self.phone(b"plain"), await self.phone(b"silent")
+        await plain.registered(contact=b"<" + plain.contact + b">")
+        silent.register(silent.binding(), supported=b"path")
+        self.assertIsNone((await silent.told(200)).first(b"flow-timer"))
+        await self.restarted()
+        self.advance(LIMIT + 1)
+        await self.reached(plain)
+        await self.reached(silent)
+
+    async def test_toldAnotherTime(self) -> None:
+        """
+        A shorter Flow-Timer that the operator has set meanwhile is for those who are told it: who
+        was told a longer one before is given that, also after it was heard again.
+        """
+        bob = await self.registered(b"bob")
+        await self.laboratory.crash()
+        self.laboratory.settings = evolve(self.laboratory.settings, flowTimer=20)
+        await self.laboratory.restart()
+        self.advance(LIMIT - 1)
+        bob.send(b"\r\n\r\n")
+        await self.laboratory.turn()
+        self.advance(LIMIT - 1)
+        await self.reached(bob)
+        await bob.registered()
+        self.advance(20 + GRACE + 1)
+        await self.missing(bob)
 
     async def test_removed(self) -> None:
         """
