@@ -24,6 +24,15 @@ HIGHEST_REG_ID: Final = (1 << 31) - 1
 # qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 _QVALUE: Final = re.compile(rb"0(?:\.([0-9]{0,3}))?|1(?:\.0{0,3})?")
 
+# c-p-instance = "+sip.instance" EQUAL DQUOTE "<" instance-val ">" DQUOTE ; instance-val = 1*uric
+_INSTANCE: Final = re.compile(
+    rb'"<((?:[A-Za-z0-9\-_.!~*\'();/?:@&=+$,]|%[0-9A-Fa-f]{2})++)>"'
+)
+
+# <URN> ::= "urn:" <NID> ":" <NSS> (RFC 2141 2)
+_URN: Final = re.compile(rb"(urn:[a-z0-9][a-z0-9-]{1,31}:)(.++)", re.I)
+_ESCAPED: Final = re.compile(rb"%..")
+
 # contact-param = (name-addr / addr-spec) *(SEMI contact-params)
 # The form nearly every phone sends: angle brackets, no blanks, nothing in quotes that separates.
 # It can be cut at its semicolons; anything else goes the long way.
@@ -100,10 +109,20 @@ def _split(value: bytes) -> tuple[bytes, list[bytes]]:
 
 
 def _canonical(text: bytes) -> bytes | None:
-    # instance-val = LAQUOT *( uric ) RAQUOT, in quotes (RFC 5626 11.7). UUIDs compare without
-    # case, other URNs as they are (RFC 5626 4.1).
-    urn = text.strip(b'"<>')
-    return (urn.lower() if urn[:9].lower() == b"urn:uuid:" else urn) or None
+    # What is not in quotes and brackets is no instance-id (RFC 5626 10). It is ignored, as a
+    # feature tag of any other form would be: the phone is registered, and sees that it has no
+    # outbound.
+    match = _INSTANCE.fullmatch(text)
+    if match is None:
+        return None
+    # By the rules of its scheme (RFC 5626 4.1): UUIDs compare without case (RFC 4122 3), other
+    # URNs but for "urn:", the namespace and what is escaped (RFC 2141 5).
+    if (urn := match[1])[:9].lower() == b"urn:uuid:":
+        return urn.lower()
+    parts = _URN.fullmatch(urn)
+    if parts is None:
+        return urn
+    return parts[1].lower() + _ESCAPED.sub(lambda escaped: escaped[0].upper(), parts[2])
 
 
 def _regId(text: bytes) -> int:

@@ -86,7 +86,18 @@ class ContactTests(SynchronousTestCase):
         self.assertEqual(instance(b'"<urn:uuid:f81-7dec-14a06cf1>"'), b"urn:uuid:f81-7dec-14a06cf1")
         imei = b"urn:gsma:imei:90420156-025763-0;vers=A"
         self.assertEqual(instance(b'"<%b>"' % imei), imei)
-        self.assertEqual(instance(b'""'), None)
+        self.assertEqual(instance(b'"<URN:GSMA:imei:1;vers=A%2c>"'), b"urn:gsma:imei:1;vers=A%2C")
+        self.assertEqual(instance(b'"<Anything:a%2c>"'), b"Anything:a%2c")
+
+    def test_noInstance(self) -> None:
+        """
+        What is no instance-id by its grammar makes no phone a device (RFC 5626 10).
+        """
+        for text in (b'"%b"' % UUID, UUID, b'""', b'"<>"', b'"<urn:x:a b>"',
+                     b'"<<%b>>"' % UUID, b'"<urn:x:%%g0>"', b'"<%b"' % UUID):  # fmt: skip
+            made = Contact.parse(b"<sip:a@h>;reg-id=1;+sip.instance=" + text)
+            self.assertEqual((made.instance, made.regId), (None, 1), text)
+        self.assertRaises(Malformed, Contact.parse, b"<sip:a@h>;+sip.instance=<%b>" % UUID)
 
     def test_regId(self) -> None:
         """
