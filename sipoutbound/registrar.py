@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 from zope.interface import implementer
 
 from sipoutbound.interfaces import IRegistrar
-from sipoutbound.location.journal import StoreUnavailable
+from sipoutbound.location.journal import StoreBusy, StoreUnavailable
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.unique import unique
@@ -146,7 +146,8 @@ def _contact(binding: Binding, now: int) -> bytes:
 
 
 def _refused(request: Request, error: Malformed | Refusal | StoreUnavailable) -> Response:
-    status, reason, headers = 503, None, _NONE
+    # RFC 3261 10.3 step 7: 500 for what could not be kept. 503 sends the client elsewhere.
+    status, reason, headers = 503 if isinstance(error, StoreBusy) else 500, None, _NONE
     if isinstance(error, Malformed):
         status, reason = error.status, error.reason
     elif isinstance(error, Refusal):

@@ -32,6 +32,12 @@ class StoreUnavailable(Exception):
     """
 
 
+class StoreBusy(StoreUnavailable):
+    """
+    So many changes wait already, or the server stops. Nothing has been tried.
+    """
+
+
 @define(eq=False)
 class Journal:
     """
@@ -90,14 +96,14 @@ class Journal:
         Change an AoR by request.
 
         @return: fires when the change is durable, or with L{StoreUnavailable} when it is undone.
-        @raise StoreUnavailable: when too many changes wait already; nothing is changed.
+        @raise StoreBusy: when too many changes wait already; nothing is changed.
         """
         batch = self._gathering
         waiting = len(batch.waiters)
         if self._running is not None:
             waiting += len(self._running.waiters)
         if waiting >= self._waiting or not self._open:
-            raise StoreUnavailable("Too many changes wait" if self._open else "Closed")
+            raise StoreBusy("Too many changes wait" if self._open else "Closed")
         self._bindings.put(aor, after)
         batch.before.setdefault(aor, before)
         batch.add(aor, before, after)

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from sipoutbound.location.journal import RETRY, StoreUnavailable
+from sipoutbound.location.journal import RETRY, StoreBusy, StoreUnavailable
 from sipoutbound.location.service import Location
 from sipoutbound.outbound.binding import Binding, Bindings
 from sipoutbound.test.registers import (
@@ -229,7 +229,7 @@ class GroupCommitTests(SynchronousTestCase):
         waiting = [self.put(binding(0))]
         self.clock.advance(0)
         waiting += [self.put(binding(n)) for n in range(1, 5)]
-        self.failureResultOf(self.put(binding(5)), StoreUnavailable)
+        self.failureResultOf(self.put(binding(5)), StoreBusy)
         self.assertEqual(self.has(5), ())
         self.thread.finish()
         self.thread.finish()
@@ -266,7 +266,7 @@ class GroupCommitTests(SynchronousTestCase):
         self.clock.advance(0)
         second = self.put(binding(2))
         stopped = self.location.stopService()
-        self.failureResultOf(self.put(binding(3)), StoreUnavailable)
+        self.failureResultOf(self.put(binding(3)), StoreBusy)
         self.thread.finish()
         self.thread.finish()
         self.successResultOf(first)

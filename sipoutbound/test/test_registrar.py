@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from sipoutbound.interfaces import IRegistrar
-from sipoutbound.location.journal import StoreUnavailable
+from sipoutbound.location.journal import StoreBusy, StoreUnavailable
 from sipoutbound.location.service import Location
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.parse import parseMessage
@@ -32,13 +32,17 @@ PATH = b"Path: <sip:core.test;lr>, <sip:t@edge.test;lr;ob>"
 class FullDisk:
     """
     A location service that can keep nothing.
+
+    @ivar trouble: what it raises.
     """
+
+    trouble: Exception
 
     async def change(self, aor: bytes, algebra: Callable[[Bindings], Bindings]) -> Bindings:
         """
         Refuse.
         """
-        raise StoreUnavailable
+        raise self.trouble
 
 
 class RegistrarTests(SynchronousTestCase):
@@ -216,11 +220,14 @@ class RegistrarTests(SynchronousTestCase):
 
     def test_fullDisk(self) -> None:
         """
-        A phone whose registration cannot be kept is told to come back, not all at one moment.
+        A phone whose registration cannot be kept is told so with 500, or with 503 when the server
+        has too much to do (RFC 3261 10.3 step 7, 21.5.4), and when to come back, not all at one
+        moment.
         """
-        self.registrar = Registrar(FullDisk(), lambda host: True, self.now)
-        response = self.answer(register(FLOW), 503)
-        self.assertIn(int(response.need(b"retry-after")), range(5, 16))
+        for trouble, status in ((StoreUnavailable(), 500), (StoreBusy(), 503)):
+            self.registrar = Registrar(FullDisk(trouble), lambda host: True, self.now)
+            response = self.answer(register(FLOW), status)
+            self.assertIn(int(response.need(b"retry-after")), range(5, 16))
 
     def test_removal(self) -> None:
         """
