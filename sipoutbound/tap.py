@@ -152,7 +152,7 @@ class Server(MultiService):
         branching = Branching(outgoing, dict.fromkeys(self.settings.domains, domain))
         users = routers(self.settings.routes, branching)
         timer = FlowTimer(self.settings.flowTimer)
-        inner = PathInsertion(users, timer)
+        inner = PathInsertion(users, timer, self._serves)
         tree = RouteInspection(self.names, self.flows, inner, branching, outgoing)
         hops = NextHops(self.reactor, self._dialling())
         ways = Ways(self.names, self.flows, hops, self.location)

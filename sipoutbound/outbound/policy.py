@@ -30,6 +30,9 @@ class Policy:
         Four edges with IPv6 flow tokens need a quarter of it.
     @ivar rejectMissingOb: whether a client that asks for outbound through an edge without it is
         told so by a 439 (RFC 5626 6), or registered without (older pjsip gives up on a 439).
+    @ivar rejectUnknownPath: whether a Path that others have added is refused with a 420 when the
+        client does not know the extension (RFC 3327 5.3): it could not see who has put himself in
+        its way. Otherwise it is taken.
     @ivar flowTimer: how often this server asks its own flows to be heard, in seconds (RFC 5626
         5.4): kept with the bindings of clients that are told so. 0 where it asks for nothing.
     """
@@ -41,6 +44,7 @@ class Policy:
     flows: int = 8
     length: int = 2048
     rejectMissingOb: bool = True
+    rejectUnknownPath: bool = True
     flowTimer: int = 0
 
     @property

@@ -104,6 +104,8 @@ class Terms:
             return cls(*common, star=True, grants=())
         contacts = _contacts(contact or b"", policy)
         counts = _regIdsCount(contacts, values, tags, hops, policy)
+        if policy.rejectUnknownPath and contacts and hops > 1:
+            _checkPathKnown(values, tags)
         otherwise = None if expires is None else lifetime(expires)
         # RFC 5626 5.4: told beside Require: outbound, and by the first hop only.
         timer = policy.flowTimer if hops == 1 and b"outbound" in tags else 0
@@ -149,7 +151,18 @@ def _pathValues(text: bytes, policy: Policy) -> tuple[bytes, ...]:
     # A line break that is no folding must get neither into an answer nor into a store.
     if b"\n" in text or b"\r" in text:
         raise Malformed("Line Break in Path")
-    return tuple(splitList(text))
+    values = tuple(splitList(text))
+    # path-value = name-addr *( SEMI rr-param ) (RFC 3327 4): what it has no brackets around would
+    # lose its parameters.
+    if any(b"<" not in value for value in values):
+        raise Malformed("Path Without Brackets")
+    return values
+
+
+def _checkPathKnown(path: tuple[bytes, ...], supported: frozenset[bytes]) -> None:
+    # RFC 3327 5.3
+    if path and b"path" not in supported:
+        raise Refusal(420, headers=((b"Unsupported", b"path"),))
 
 
 def _contacts(text: bytes, policy: Policy) -> list[Contact]:

@@ -5,7 +5,7 @@ Record-Route and Path insertion, on the way out (RFC 5626 5.1, 5.3; RFC 3327 5.2
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Final
 
@@ -69,10 +69,12 @@ class PathInsertion:
 
     @ivar inner: the tree that leads to the registrar.
     @ivar flowTimer: what to promise and to enforce.
+    @ivar serves: whether a host, in lower case, is a domain of ours.
     """
 
     inner: IRouter
     flowTimer: FlowTimer
+    serves: Callable[[bytes], bool] = lambda host: True
 
     def route(self, request: Request) -> Awaitable[Decision]:
         """
@@ -84,7 +86,7 @@ class PathInsertion:
 
     async def _register(self, request: Request) -> Decision:
         message = request.message
-        path = self._path(message, request.flow)
+        path = self._path(request)
         if path is not None:
             request.message = message.copy()
             request.message.put(b"Path", path)
@@ -93,14 +95,19 @@ class PathInsertion:
             self._promise(decision, request.flow)
         return decision
 
-    def _path(self, message: wire.Request, flow: IFlow) -> bytes | None:
+    def _path(self, request: Request) -> bytes | None:
         """
         The Path to insert: with C{ob} for an outbound registration; without it for a plain one
-        whose Contact can't be reached but over the flow; else none.
+        whose Contact can't be reached but over the flow, unless it is for somebody else's registrar
+        and from a client that does not know Path (RFC 3327 5.2); else none.
         """
+        message, flow = request.message, request.flow
         if _REG_ID.search(b",".join(message.texts(b"contact"))):
             return b"<sip:%b@%b;lr;ob>" % (flow.token, flow.name)
-        if any(needsFlow(text, flow) for text in message.all(b"contact")):
+        if not any(needsFlow(text, flow) for text in message.all(b"contact")):
+            return None
+        known = b"path" in [tag.lower() for tag in message.all(b"supported")]
+        if known or self.serves(request.target.host):
             return tokenRoute(flow)
         return None
 

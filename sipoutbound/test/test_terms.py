@@ -13,6 +13,7 @@ from sipoutbound.outbound.terms import Terms
 from sipoutbound.test.registers import PHONE, contact, terms
 
 OUTBOUND = b"Supported: path, outbound"
+PATH = b"Supported: path"
 FLOW = b"Contact: " + contact(instance=PHONE, regId=1)
 WITH_OB = b"Path: <sip:core.test;lr>, <sip:token@edge.test;lr;ob>"
 WITHOUT_OB = b"Path: <sip:core.test;lr;ob>, <sip:edge.test;lr>"
@@ -134,7 +135,7 @@ class TermsTests(SynchronousTestCase):
         self.assertOutbound(terms(FLOW, OUTBOUND), 1, True)
         self.assertOutbound(terms(FLOW, OUTBOUND, WITHOUT_OB), 1, True)
         self.assertOutbound(terms(FLOW, OUTBOUND, WITH_OB, hops=2), 1, True)
-        self.assertOutbound(terms(FLOW, WITH_OB, hops=2), 1, False)
+        self.assertOutbound(terms(FLOW, WITH_OB, PATH, hops=2), 1, False)
 
     def test_edgeWithoutOutbound(self) -> None:
         """
@@ -143,7 +144,7 @@ class TermsTests(SynchronousTestCase):
         """
         for path in ((), (WITHOUT_OB,)):
             self.refused(439, FLOW, OUTBOUND, *path, hops=2)
-            self.assertOutbound(terms(FLOW, *path, hops=2), None, False)
+            self.assertOutbound(terms(FLOW, *path, PATH, hops=2), None, False)
             lenient = Policy(rejectMissingOb=False)
             asked = terms(FLOW, OUTBOUND, *path, hops=2, policy=lenient)
             self.assertOutbound(asked, None, False)
@@ -182,3 +183,25 @@ class TermsTests(SynchronousTestCase):
         asked = terms(b"Path: <sip:a;lr>,<sip:b;x=1,2>", b"Path: <sip:c>")
         self.assertEqual(asked.path, (b"<sip:a;lr>", b"<sip:b;x=1,2>", b"<sip:c>"))
         self.assertRaises(Malformed, terms, b"Path: <sip:a>;x=\"\rEvil: y\"")
+        self.assertRaises(Malformed, terms, b"Path: sip:a;lr")
+
+    def test_unknownPath(self) -> None:
+        """
+        A phone that does not know Path cannot see who is in its way: what it gets is a refusal
+        (RFC 3327 5.3), unless the operator trusts whoever that is. What the phone itself or this
+        server has put there is nobody else's, and no Path is kept by who only asks or leaves.
+        """
+        plain = b"Contact: <sip:a@h>"
+        with self.assertRaises(Refusal) as caught:
+            terms(plain, WITH_OB, hops=2)
+        self.assertEqual(caught.exception.headers, ((b"Unsupported", b"path"),))
+        self.refused(420, FLOW, b"Supported: outbound", WITH_OB, hops=2)
+        self.refused(439, FLOW, b"Supported: outbound", WITHOUT_OB, hops=2)
+        for known in (
+            terms(plain, WITH_OB, hops=2, policy=Policy(rejectUnknownPath=False)),
+            terms(plain, WITH_OB, PATH, hops=2),
+            terms(plain, WITH_OB),
+        ):
+            self.assertEqual(len(known.path), 2)
+        self.assertEqual(len(terms(plain, hops=2).grants), 1)
+        self.assertEqual(terms(WITH_OB, hops=2).grants, ())

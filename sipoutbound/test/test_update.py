@@ -399,7 +399,7 @@ class UpdateTests(SynchronousTestCase):
         for bad in (registration(contact(b"sip:a b@h".replace(b" ", b"{"))),
                     registration(contact(b"sip:a@h:99999")),
                     registration(contact(), path=b"<sip:edge:0>"),
-                    registration(contact(), path=b"edge>")):  # fmt: skip
+                    registration(contact(), path=b"<edge>")):  # fmt: skip
             self.assertRaises(Malformed, update, (), bad, POLICY, NOW)
 
     def test_wire(self) -> None:
