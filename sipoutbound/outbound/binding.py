@@ -61,6 +61,13 @@ class Binding:
             return self.contact
         return b"reg-id=%d;%b" % (self.regId, self.instance or b"")
 
+    @property
+    def seconds(self) -> int:
+        """
+        The lifetime that was granted.
+        """
+        return self.expires - int(self.updated)
+
     def isSameAs(self, other: Binding) -> bool:
         """
         Whether both were made by the same REGISTER and lead the same way: then what was learnt

@@ -177,6 +177,8 @@ def _isRepetition(binding: Binding, again: Binding) -> bool:
         binding.isSameAs(again)
         and binding.contact == again.contact
         and binding.params == again.params
+        and binding.q == again.q
+        and binding.seconds == again.seconds
         and again.updated - binding.updated < _RETRANSMISSIONS
     )
 
