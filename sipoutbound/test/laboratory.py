@@ -17,7 +17,16 @@ from twisted.trial.unittest import TestCase
 
 from sipoutbound import tap
 from sipoutbound.interfaces import Address
-from sipoutbound.settings import CONNECTION, DATAGRAM, MEMORY, SQLITE, Listen, Networks, Settings
+from sipoutbound.settings import (
+    CONNECTION,
+    DATAGRAM,
+    MEMORY,
+    SQLITE,
+    STREAM,
+    Listen,
+    Networks,
+    Settings,
+)
 from sipoutbound.test.dialog import Dialog
 from sipoutbound.test.line import DEADLINE, within
 from sipoutbound.test.phone import DOMAIN, Phone
@@ -102,8 +111,11 @@ class Laboratory:
         """
         self.server = tap.Server(self.settings, self.clock)
         self.server.startService()
-        ports = zip(self.settings.listen, self.server.ports, strict=True)
-        places = [evolve(place, port=port.address[1]) for place, port in ports]
+        ports = iter(self.server.ports)
+        places = [
+            place if place.transport == STREAM else evolve(place, port=next(ports).address[1])
+            for place in self.settings.listen
+        ]
         self.settings = evolve(self.settings, listen=tuple(places))
 
     def time(self) -> float:
