@@ -18,12 +18,14 @@ from cryptography.x509.oid import NameOID
 from twisted.internet.endpoints import SSL4ClientEndpoint, connectProtocol
 from twisted.internet.ssl import CertificateOptions
 
+from sipoutbound.message.framing import Limits, parseDatagram
 from sipoutbound.message.message import Message
 from sipoutbound.settings import DATAGRAM, Listen
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase, reactor
 from sipoutbound.test.line import Octets, within
 from sipoutbound.test.phone import DOMAIN, Phone
 from sipoutbound.test.test_wire_keepalive import COOKIE, PING, PONG, question
+from sipoutbound.transport import datagram
 from sipoutbound.transport.listen import EndpointService
 
 # RFC 8489 5: the type of a Binding request, and of its success response.
@@ -92,11 +94,20 @@ class DatagramTests(WireTestCase):
         one with anything else in front is never answered as STUN.
         """
         phone = await self.phone(b"alice")
+        read: list[bytes] = []
+
+        def noted(data: bytes, limits: Limits) -> Message:
+            read.append(data)
+            return parseDatagram(data, limits)
+
+        self.patch(datagram, "parseDatagram", noted)
         for octet in (b"\0", b"\1", b"\0\0", b"\1\0"):
             phone.send(octet + question(phone))
         for first in (2, 3, 0x40, 0x80, 0xC0, 0xFF):
             phone.send(bytes((first,)) + stun()[1:])
         await phone.hearsNothing()
+        self.assertEqual(len(read), 7)
+        self.assertFalse([data for data in read if data[0] in (0, 1)])
 
     async def test_neverAsks(self) -> None:
         """

@@ -69,10 +69,13 @@ class FirstHopTests(OutboundTestCase):
 
     async def test_oneVia(self) -> None:
         """
-        A phone that is connected to the server has outbound, without anybody's Path.
+        A phone that is connected to the server has outbound, whatever Path there is: none, or one
+        of its own that knows nothing of it.
         """
         alice = await self.phone(b"alice")
         self.assertApplied(await self.granted(alice, alice.binding()), True)
+        alice.register(alice.binding(), [(b"Path", b"<sip:home.example;lr>")])
+        self.assertApplied(await alice.told(200), True)
 
     async def test_noPath(self) -> None:
         """
