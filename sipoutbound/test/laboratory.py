@@ -238,6 +238,7 @@ class WireTestCase(TestCase):
                 location=location,
                 routes=self.routes,
                 trust=self.trust,
+                allowAnonymous=True,
             )
         )
         self.patch(tap, "time", self.laboratory.time)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from sipoutbound.outbound.flowtoken import DatagramFlow, StreamFlow
 from sipoutbound.test.wires import LOCAL, PEER, Place
 from sipoutbound.transport.flow import hostport
-from sipoutbound.transport.listener import outward, plain
+from sipoutbound.transport.listener import plain
 
 
 class FlowTests(SynchronousTestCase):
@@ -73,17 +73,6 @@ class FlowTests(SynchronousTestCase):
         self.assertEqual((mapped.name, mapped.peer), (b"192.0.2.1:5060", ("192.0.2.9", 5070)))
         self.assertEqual(hostport(("::1", 5060)), b"[::1]:5060")
         self.assertEqual((plain("::ffff:192.0.2.9"), plain("::ffff:1")), ("192.0.2.9", "::ffff:1"))
-
-    def test_wildcard(self) -> None:
-        """
-        A port on all addresses is known to each peer by the one that it can see.
-        """
-        for host in ("", "0.0.0.0"):
-            flow = self.udp.datagram(("127.0.0.5", 5070), (host, 5060))
-            self.assertEqual(flow.name, b"127.0.0.1:5060")
-        self.assertEqual(outward("192.0.2.1", ("127.0.0.5", 5070)), "192.0.2.1")
-        # Nobody may send to the broadcast address without saying so.
-        self.assertEqual(outward("0.0.0.0", ("255.255.255.255", 5070)), "0.0.0.0")
 
     def test_identity(self) -> None:
         """

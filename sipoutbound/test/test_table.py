@@ -31,6 +31,12 @@ class FakePort:
             self.flows[peer] = self.place.datagram(peer, self.local)
         return self.flows[peer]
 
+    def at(self, local: Address) -> FakePort | None:
+        """
+        Itself, if that is its address.
+        """
+        return self if local == self.local else None
+
 
 class TokenTests(SynchronousTestCase):
     """

@@ -9,7 +9,6 @@ from errno import EAGAIN, ENOBUFS, EWOULDBLOCK
 from typing import Any, Final
 
 from attrs import define, field
-from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
 from sipoutbound.interfaces import Address
@@ -27,22 +26,42 @@ REMEMBERED: Final = 100_000
 _FULL: Final = frozenset((EAGAIN, EWOULDBLOCK, ENOBUFS))
 
 
+#: Octets of the largest datagram (RFC 768: 16 bits of length).
+LARGEST: Final = 65536
+
+
 @define(eq=False, repr=False)
-class Port(DatagramProtocol):
+class Port:
     """
     One UDP port, and the flows to the peers it has heard.
 
     @ivar local: our address as bound.
-    @ivar socket: where datagrams leave; non-blocking.
+    @ivar socket: where datagrams come from and leave; non-blocking.
     """
-
-    noisy = False
 
     listener: Listener
     socket: socket.socket
     local: Address
     _flows: dict[Address, Flow] = field(factory=dict, init=False)
     _kept: int = field(default=0, init=False)
+
+    def receive(self) -> None:
+        """
+        Take the next datagram.
+
+        @raise OSError: there is none, or an error of an earlier one that we sent is told (ip(7)).
+        """
+        datagram, peer = self.socket.recvfrom(LARGEST)
+        self.take(datagram, peer[:2])
+
+    def take(self, datagram: bytes, peer: Address) -> None:
+        """
+        Take a datagram that has come; nothing is raised.
+        """
+        try:
+            self.datagramReceived(datagram, peer)
+        except Exception:
+            log.failure("a datagram of {peer} was not taken", peer=peer)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
@@ -80,12 +99,12 @@ class Port(DatagramProtocol):
         """
         The flow to a peer.
         """
-        spelled = self._spelled(peer)
-        flow = self._flows.get(spelled)
+        address = spelled(peer, self.local[0])
+        flow = self._flows.get(address)
         if flow is None:
             if len(self._flows) >= max(REMEMBERED, 2 * self._kept):
                 self._forget()
-            flow = self._flows[spelled] = self.listener.datagramFlow(self, spelled, self.local)
+            flow = self._flows[address] = self.listener.datagramFlow(self, address, self.local)
         return flow
 
     def _forget(self) -> None:
@@ -106,8 +125,9 @@ class Port(DatagramProtocol):
         @return: whether it may arrive. It can't where it is too large, or there is no way to the
             peer (RFC 3261 18.4).
         """
+        address = spelled(peer, self.local[0])
         try:
-            self.socket.sendto(data, self._spelled(peer))
+            self._sendTwice(data, address)
         except OSError as error:
             if error.errno in _FULL:
                 log.debug("datagram to {peer} lost: {error}", peer=peer, error=error)
@@ -116,16 +136,49 @@ class Port(DatagramProtocol):
             return False
         return True
 
-    def _spelled(self, peer: Address) -> Address:
+    def _sendTwice(self, data: bytes, peer: Address) -> None:
         """
-        An IPv4 peer as a socket of IPv6 wants it.
+        An ICMP error about an earlier datagram, to whomever, is told to who sends the next one, and
+        that is not sent then (ip(7), IP_RECVERR). So only what fails twice has failed.
         """
-        if self.socket.family is socket.AF_INET6 and ":" not in peer[0]:
-            return f"::ffff:{peer[0]}", peer[1]
-        return peer
+        try:
+            self._send(data, peer)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            self._send(data, peer)
+
+    def _send(self, data: bytes, peer: Address) -> None:
+        self.socket.sendto(data, peer)
+
+    def at(self, local: Address) -> Port | None:
+        """
+        Itself, if that is its address.
+        """
+        return self if local == self.local else None
+
+    def refused(self, peer: Address) -> None:
+        """
+        ICMP says that a peer cannot be reached: its bindings are gone, and whatever waits on the
+        flow has failed (RFC 5626 7, RFC 3261 18.4). That is believed while a request of ours is
+        under way: anybody can forge an ICMP error about a datagram that was never sent.
+        """
+        flow = self._flows.get(peer)
+        if flow is not None and flow.pending:
+            log.info("unreachable: {peer}", peer=flow.peer)
+            self.listener.flows.lost(flow)
 
     def drop(self, flow: Flow) -> None:
         """
         Take the flow for dead until its peer is heard again.
         """
         self.listener.flows.died(flow)
+
+
+def spelled(peer: Address, local: str) -> Address:
+    """
+    A peer as a socket with that address spells it: one of IPv6 wants IPv4 peers mapped.
+    """
+    if ":" in local and ":" not in peer[0]:
+        return f"::ffff:{peer[0]}", peer[1]
+    return peer

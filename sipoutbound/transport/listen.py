@@ -5,6 +5,7 @@ server starts; they are served from the start of the service to its end.
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from socket import (
     AF_INET,
@@ -28,8 +29,12 @@ from twisted.python.failure import Failure
 
 from sipoutbound.interfaces import Address
 from sipoutbound.transport.datagram import Port
+from sipoutbound.transport.icmp import askForErrors
 from sipoutbound.transport.listener import Listener
+from sipoutbound.transport.packetinfo import askForAddresses
+from sipoutbound.transport.reader import Reader
 from sipoutbound.transport.stream import Connection
+from sipoutbound.transport.wildcard import WILDCARDS, Wildcard
 
 # Connections that may wait to be accepted, when phones return together. Linux caps it at
 # net.core.somaxconn, 4096 since 5.4.
@@ -97,7 +102,7 @@ class BoundService(Service):
     reactor: Any
     listener: Listener
     opened: socket
-    _port: IListeningPort | None = field(default=None, init=False)
+    _port: IListeningPort | Reader | None = field(default=None, init=False)
 
     @property
     def address(self) -> Address:
@@ -115,7 +120,7 @@ class BoundService(Service):
         self._port = self._adopt(self.opened)
 
     @abstractmethod
-    def _adopt(self, opened: socket) -> IListeningPort:
+    def _adopt(self, opened: socket) -> IListeningPort | Reader:
         """
         Have the reactor serve it.
         """
@@ -125,9 +130,10 @@ class BoundService(Service):
         Close it.
         """
         super().stopService()
-        self.opened.close()
         port, self._port = self._port, None
-        return maybeDeferred(port.stopListening if port is not None else lambda: None)
+        stopped = maybeDeferred(port.stopListening if port is not None else lambda: None)
+        self.opened.close()
+        return stopped
 
 
 class StreamService(BoundService):
@@ -147,13 +153,21 @@ class DatagramService(BoundService):
     Serves a UDP port.
     """
 
-    def _adopt(self, opened: socket) -> IListeningPort:
-        protocol = Port(self.listener, opened, self.address)
-        self.listener.flows.addPort(protocol)
-        port: IListeningPort = self.reactor.adoptDatagramPort(
-            opened.fileno(), opened.family, protocol, maxPacketSize=65536
-        )
-        return port
+    def _adopt(self, opened: socket) -> Reader:
+        port = self._portOf(opened)
+        self.listener.flows.addPort(port)
+        if sys.platform == "linux":
+            askForErrors(opened)
+        reader = Reader(self.reactor, port)
+        reader.start()
+        return reader
+
+    def _portOf(self, opened: socket) -> Port | Wildcard:
+        if self.address[0] not in WILDCARDS:
+            return Port(self.listener, opened, self.address)
+        if sys.platform == "linux":
+            askForAddresses(opened)
+        return Wildcard(self.listener, opened, self.address)
 
 
 @define(eq=False, repr=False)

@@ -4,7 +4,6 @@ What the flows of one listening port have in common: their name to the outside, 
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -19,8 +18,6 @@ from sipoutbound.transport.table import Flows
 
 #: Default ports by transport (RFC 3261 19.1.2).
 PORTS: Final = {b"UDP": 5060, b"TCP": 5060, b"TLS": 5061}
-
-_WILDCARDS: Final = ("", "0.0.0.0", "::")
 
 
 @define(eq=False, repr=False)
@@ -62,11 +59,10 @@ class Listener:
         """
         The flow of a UDP five-tuple.
 
-        @param peer: as the socket spells it.
+        @param peer: as the socket spells it; C{local} too.
         """
         identity = DatagramFlow(self.transport, local, peer)
-        outer = outward(local[0], peer), local[1]
-        return self._flow(line, (plain(peer[0]), peer[1]), outer, identity, False)
+        return self._flow(line, (plain(peer[0]), peer[1]), local, identity, False)
 
     def _flow(
         self,
@@ -90,20 +86,3 @@ def plain(host: str) -> str:
     An address as its owner writes it: an IPv4 peer of an IPv6 socket without its C{::ffff:}.
     """
     return host[7:] if host.startswith("::ffff:") and "." in host else host
-
-
-def outward(host: str, peer: Address) -> str:
-    """
-    The local address that a peer sees: the listener's own, or where it listens on all of them, the
-    one that packets to the peer leave from.
-    """
-    if host not in _WILDCARDS:
-        return host
-    family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(peer)
-        except OSError:
-            return host
-        name: str = probe.getsockname()[0]
-        return name

@@ -58,7 +58,8 @@ class Flows:
 
     def addPort(self, port: Any) -> None:
         """
-        A L{UDP port<sipoutbound.transport.datagram.Port>} is open.
+        A L{UDP port<sipoutbound.transport.datagram.Port>} is open, or one
+        L{on all addresses<sipoutbound.transport.wildcard.Wildcard>}.
         """
         self._ports.append(port)
 
@@ -97,8 +98,9 @@ class Flows:
         if isinstance(identity, StreamFlow):
             return self._streams.get(identity.serial) if identity.epoch == self.epoch else None
         for port in self._ports:
-            if port.local == identity.local:
-                flow: Flow = port.flowTo(identity.peer)
+            facing = port.at(identity.local)
+            if facing is not None:
+                flow: Flow = facing.flowTo(identity.peer)
                 return flow if flow.alive else None
         return None
 
