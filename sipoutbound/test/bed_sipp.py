@@ -25,7 +25,8 @@ class Sipp:
     """
     One SIPp.
 
-    @ivar scenario: the name of its main scenario in the folder C{scenario}.
+    @ivar scenario: the name of its main scenario in the folder C{scenario}, or of one that SIPp has
+        built in.
     @ivar server: C{HOST:PORT}.
     @ivar transport: C{udp} or C{tcp}, all over one socket.
     @ivar folder: for its statistics; made if it is not there.
@@ -46,7 +47,9 @@ class Sipp:
         @return: itself.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        what = ["-sf", str(SCENARIOS / f"{self.scenario}.xml"), "-t", TRANSPORTS[self.transport]]
+        file = SCENARIOS / f"{self.scenario}.xml"
+        what = ["-sf", str(file)] if file.exists() else ["-sn", self.scenario]
+        what += ["-t", TRANSPORTS[self.transport]]
         told = ["-trace_stat", "-stf", str(self._statistics), "-fd", "3600"]
         told += ["-trace_err", "-error_file", str(self.folder / f"{self.scenario}.errors")]
         # A log that is its standard error, so that what a scenario logs is seen at once.
