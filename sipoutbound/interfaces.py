@@ -81,7 +81,7 @@ class INextHops(Interface):
     The ways to peers that have no flow to us.
     """
 
-    def reach(uri: Any) -> Awaitable[IFlow]:
+    def reach(uri: Any) -> Coroutine[Any, Any, IFlow]:
         """
         A flow to where a URI leads, made if there is none.
 

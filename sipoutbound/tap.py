@@ -112,7 +112,7 @@ class Server(MultiService):
         self.location.keepIn(store, StoreThread(self.reactor))
 
     def _listen(self) -> None:
-        for place in self.settings.listen:
+        for place in withTCP(self.settings.listen):
             if place.transport == spec.STREAM:
                 listener = self._listener(b"TCP", spec.CONNECTION)
                 service: Any = EndpointService(self.reactor, listener, place.endpoint)
@@ -154,7 +154,7 @@ class Server(MultiService):
         timer = FlowTimer(self.settings.flowTimer)
         inner = PathInsertion(users, timer, self._serves)
         tree = RouteInspection(self.names, self.flows, inner, branching, outgoing)
-        hops = NextHops(self.reactor, self._dialling())
+        hops = self.stack.hops = NextHops(self.reactor, self._dialling())
         ways = Ways(self.names, self.flows, hops, self.location)
         self.stack.user = Proxy(tree, users, self.stack, ways)
 
@@ -263,6 +263,20 @@ class Server(MultiService):
     def _kept(self) -> str:
         path = self.settings.location[1]
         return "bindings in memory only" if path is None else f"bindings in {path}"
+
+
+def withTCP(places: tuple[spec.Listen, ...]) -> list[spec.Listen]:
+    """
+    Where to listen: on TCP too at each port that is listened on for UDP (RFC 3261 18.2.1), where
+    comes what is too large for a datagram. Unless something is said about TCP at that port; what an
+    endpoint takes is not known.
+    """
+    taken = {place.port for place in places if place.transport == spec.CONNECTION}
+    if any(place.transport == spec.STREAM for place in places):
+        return [*places]
+    datagrams = [place for place in places if place.transport == spec.DATAGRAM]
+    twins = [place for place in datagrams if place.port not in taken]
+    return [*places, *(evolve(twin, transport=spec.CONNECTION) for twin in twins)]
 
 
 def shown(port: BoundService) -> str:

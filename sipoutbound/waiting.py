@@ -179,8 +179,8 @@ class ServerTransaction(Transaction):
 
     def _do(self, action: Any, event: Input, message: Response | Request | None) -> None:
         if action is _SEND:
-            data = self._last = bytes(message)  # type: ignore[arg-type]
-            self.back.send(data)
+            self._last = bytes(message)  # type: ignore[arg-type]
+            self._give(self._last)
             if self.machine.state is _COMPLETED:
                 del self.request
                 self.cancelled = None
@@ -194,6 +194,12 @@ class ServerTransaction(Transaction):
             self.stop()
         elif action is _DESTROY:
             self._forget(None)
+        elif action is Action.REPORT_TIMEOUT:
+            log.info("no ACK of {peer}", peer=self.flow.peer)
+
+    def _give(self, data: bytes) -> None:
+        if not self.back.send(data):
+            self.stack.returned(self, data)
 
 
 @implementer(IClientTransaction)

@@ -43,13 +43,13 @@ class FlowTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        How we are reached, in a URI and in a Via (RFC 3261 18.1.1).
+        How we are reached, in a URI and in a Via (RFC 3261 18.1.1; RFC 3581 3: UDP only).
         """
         stream, datagram = self.tcp.stream(), self.udp.datagram()
         self.assertEqual(stream.name, b"127.0.0.1:5060;transport=tcp")
         self.assertEqual(stream.via, b"SIP/2.0/TCP 127.0.0.1:5060;branch=")
         self.assertEqual(datagram.name, b"127.0.0.1:5060")
-        self.assertEqual(datagram.via, b"SIP/2.0/UDP 127.0.0.1:5060;branch=")
+        self.assertEqual(datagram.via, b"SIP/2.0/UDP 127.0.0.1:5060;rport;branch=")
 
     def test_advertised(self) -> None:
         """

@@ -436,7 +436,7 @@ class SixTests(CallTests):
         alice.ask(b"MESSAGE", bob.aor)
         request = await bob.asked(b"MESSAGE")
         ours, theirs = request.all(b"via")
-        self.assertRegex(ours, rb"^SIP/2\.0/UDP \[::1\]:\d+;branch=z9hG4bK")
+        self.assertRegex(ours, rb"^SIP/2\.0/UDP \[::1\]:\d+;rport;branch=z9hG4bK")
         self.assertIn(b";received=::1", theirs)
 
 

@@ -73,7 +73,9 @@ class Listener:
         reliable: bool,
     ) -> Flow:
         sentBy = self.sentBy(local)
-        via = b"SIP/2.0/%b %b;branch=" % (self.transport, sentBy)
+        # RFC 3581 3: behind a NAT of our own a response comes back to where the request came from.
+        rport = b"" if reliable else b";rport"
+        via = b"SIP/2.0/%b %b%b;branch=" % (self.transport, sentBy, rport)
         name = sentBy if not reliable else sentBy + b";transport=" + self.transport.lower()
         self.addresses.add(sentBy)
         return Flow(
