@@ -188,7 +188,8 @@ class Branch:
             self._stopTimer()
             if self.fork.invite:
                 self._timer = self.fork.transactions.later(TIMER_C, self._tooLong, attempt)
-        if response.status > 100 and not self._ended:
+        # RFC 4320 4.1: nobody is told that anything else than an INVITE rings.
+        if self.fork.invite and response.status > 100 and not self._ended:
             self.fork.progressed(response)
 
     def _tooLong(self, attempt: Attempt) -> None:

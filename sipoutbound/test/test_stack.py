@@ -7,13 +7,14 @@ from __future__ import annotations
 from functools import partial
 from weakref import ref
 
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.interfaces import IServerTransaction
 from sipoutbound.message.message import Request, Response
 from sipoutbound.stack import RETRY_AFTER
 from sipoutbound.test.doubles import FakeFlow, request
-from sipoutbound.test.stacks import Bench, FakeUser, ack
+from sipoutbound.test.stacks import Bench, FakeUser, ack, udp
 
 
 def cancel(branch: bytes = b"z9hG4bKcaller") -> Request:
@@ -96,6 +97,89 @@ class ServerTests(SynchronousTestCase):
         self.respond(486)
         self.bench.pass_(33)
         self.assertEqual(self.bench.stack.servers, {})
+
+    def test_neverAcknowledgedOverTCP(self) -> None:
+        """
+        Over TCP too, after 32 s and not before: until then a repeated INVITE is no new call. The
+        operator is told.
+        """
+        bench = self.bench = Bench(flow=FakeFlow())
+        bench.receive(request())
+        self.respond(486)
+        bench.pass_(31.9)
+        bench.receive(request())
+        self.assertEqual((len(bench.user.requests), bench.statuses), (1, [486, 486]))
+        with capturedLogs() as events:
+            bench.pass_(0.2)
+        self.assertEqual(bench.stack.servers, {})
+        (event,) = events
+        self.assertEqual((event["log_level"], event["peer"]), (LogLevel.info, bench.flow.peer))
+
+    def test_acknowledged(self) -> None:
+        """
+        Repeated ACKs of a failure are absorbed for 5 s over UDP (timer I), and there are none over
+        TCP.
+        """
+        self.bench.receive(request())
+        self.respond(486)
+        self.bench.receive(ack())
+        self.bench.pass_(4.9)
+        self.bench.receive(ack(), request())
+        self.assertEqual((self.bench.user.acks, self.bench.statuses), ([], [486]))
+        self.bench.pass_(0.2)
+        self.assertEqual(self.bench.stack.servers, {})
+        reliable = self.bench = Bench(flow=FakeFlow())
+        reliable.receive(request())
+        self.respond(486)
+        reliable.receive(ack())
+        self.assertEqual(reliable.stack.servers, {})
+
+    def test_accepted(self) -> None:
+        """
+        An INVITE that was accepted is remembered for 32 s over any transport (timer L), repetitions
+        of it are absorbed without an answer; the user's next 2xx is sent, but not after that.
+        """
+        for flow in (udp(), FakeFlow()):
+            bench = self.bench = Bench(flow=flow)
+            bench.receive(request())
+            self.respond(200)
+            bench.pass_(31.9)
+            bench.receive(request())
+            self.assertEqual((len(bench.user.requests), bench.statuses), (1, [200]))
+            self.respond(200)
+            self.assertEqual(bench.statuses, [200, 200])
+            bench.pass_(0.2)
+            self.assertEqual(bench.stack.servers, {})
+            self.respond(200)
+            self.assertEqual(bench.statuses, [200, 200])
+
+    def test_notSent(self) -> None:
+        """
+        That a response can't be sent is no reason to forget the request: it would be taken for a
+        new one when it is repeated, and the phone ring twice (RFC 6026 6, 7.1).
+        """
+        for method in (b"INVITE", b"MESSAGE"):
+            for status in (200, 486):
+                bench = self.bench = Bench()
+                bench.receive(request(method))
+                bench.flow.takes = False
+                self.respond(status)
+                bench.pass_(5)
+                bench.flow.takes = True
+                bench.receive(request(method))
+                self.assertEqual((len(bench.user.requests), len(bench.stack.servers)), (1, 1))
+
+    def test_oneFinal(self) -> None:
+        """
+        A request has one final response; what the user says after it is not sent.
+        """
+        for method in (b"MESSAGE", b"REGISTER"):
+            bench = self.bench = Bench()
+            bench.receive(request(method))
+            for status in (200, 404, 200):
+                self.respond(status)
+            bench.receive(request(method))
+            self.assertEqual(bench.statuses, [200, 200])
 
     def test_strayAck(self) -> None:
         """

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from sipoutbound.interfaces import IClientTransaction
 from sipoutbound.message.message import Request, Response
 from sipoutbound.test.doubles import FakeFlow
-from sipoutbound.test.stacks import Bench, FakeResponses
+from sipoutbound.test.stacks import Bench, FakeResponses, udp
 from sipoutbound.waiting import ClientTransaction
 
 
@@ -87,6 +87,74 @@ class ClientTests(SynchronousTestCase):
         bench.pass_(33)
         bench.answer(200)
         self.assertEqual((bench.responses.heard, bench.stack.clients), ([200, 200], {}))
+
+    def test_refusedLate(self) -> None:
+        """
+        A repeated failure is acknowledged for 32 s (timer D), as long as its sender may repeat it;
+        over TCP nothing is repeated, and nothing kept.
+        """
+        bench = Bench()
+        bench.send()
+        bench.answer(486)
+        bench.pass_(31.9)
+        bench.answer(486)
+        self.assertEqual(bench.methods, [b"INVITE", b"ACK", b"ACK"])
+        bench.pass_(0.2)
+        bench.answer(486)
+        self.assertEqual((bench.methods[3:], bench.responses.heard), ([], [486]))
+        bench = Bench(flow=FakeFlow())
+        bench.send()
+        bench.answer(486)
+        self.assertEqual((bench.stack.clients, bench.methods), ({}, [b"INVITE", b"ACK"]))
+
+    def test_answeredLate(self) -> None:
+        """
+        Repeated answers to any other request are absorbed for 5 s (timer K); over TCP none come.
+        """
+        bench = Bench()
+        bench.send(b"MESSAGE")
+        bench.answer(200)
+        bench.pass_(4.9)
+        self.assertEqual(len(bench.stack.clients), 1)
+        bench.pass_(0.2)
+        self.assertEqual(bench.stack.clients, {})
+        bench.answer(200)
+        self.assertEqual(bench.responses.heard, [200])
+        bench = Bench(flow=FakeFlow())
+        bench.send(b"MESSAGE")
+        bench.answer(200)
+        self.assertEqual((bench.stack.clients, bench.responses.heard), ({}, [200]))
+
+    def test_acceptedLate(self) -> None:
+        """
+        Who else picks up in the 32 s after the first is heard (timer M), over TCP too; then nobody.
+        """
+        for flow in (udp(), FakeFlow()):
+            bench = Bench(flow=flow)
+            bench.send()
+            bench.answer(180)
+            bench.answer(200)
+            bench.pass_(31.9)
+            bench.answer(200, tag=b"b2")
+            self.assertEqual(bench.responses.heard, [180, 200, 200])
+            bench.pass_(0.2)
+            bench.answer(200, tag=b"b3")
+            self.assertEqual((bench.responses.heard, bench.stack.clients), ([180, 200, 200], {}))
+            self.assertEqual(bench.methods, [b"INVITE"])
+
+    def test_proceedingTimeout(self) -> None:
+        """
+        A request that is answered 100 and nothing else fails after 32 s all the same (timer F).
+        """
+        for flow in (udp(), FakeFlow()):
+            bench = Bench(flow=flow)
+            bench.send(b"MESSAGE")
+            bench.answer(100)
+            bench.pass_(31.9)
+            self.assertEqual(bench.responses.heard, [100])
+            bench.pass_(0.2)
+            self.assertEqual(bench.responses.heard, [100, "timed out"])
+            self.assertEqual((bench.stack.clients, bench.flow.pending), ({}, set()))
 
     def test_ack(self) -> None:
         """

@@ -49,7 +49,7 @@ class SourceTests(WireTestCase):
             phone = await self.phone(b"alice", transport)
             for host in (b"10.0.0.9", b"phone.example.org", b"localhost", b"[::1]", HERE):
                 place = b"%b:%d" % (host, phone.local[1])
-                name = transport + host.strip(b"[:]")
+                name = b"%b%d" % (transport, len(host))
                 via = b"SIP/2.0/%b %b;branch=z9hG4bK%b" % (transport, place, name)
                 phone.ask(b"OPTIONS", b"sip:" + DOMAIN, via=via)
                 params = dict((await phone.told(200)).via.params)
