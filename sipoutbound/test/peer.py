@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet import reactor as theReactor
-from twisted.internet.defer import DeferredQueue
+from twisted.internet.defer import DeferredQueue, maybeDeferred
 from twisted.internet.protocol import Factory
 
 from sipoutbound.interfaces import Address
@@ -69,7 +69,9 @@ class Peer(Factory):
         """
         Listen no more, and close what was made.
         """
-        await self._port.stopListening()
+        port, self._port = self._port, None
+        if port is not None:
+            await maybeDeferred(port.stopListening)
         for line in self.lines:
             if not line.closed.called:
                 line.abort()
