@@ -166,7 +166,8 @@ def contentLength(message: Request | Response) -> int | None:
 def parseDatagram(data: bytes, limits: Limits) -> Request | Response:
     """
     The one message of a datagram (RFC 3261 18.3). Octets beyond its Content-Length are dropped; a
-    datagram shorter than that is a request with a C{flaw}.
+    datagram shorter than that is a request with a C{flaw}. One without Content-Length gets it, as
+    it may leave over a stream (RFC 3261 16.6 step 9).
 
     @raise Unframed: when there is nothing to answer: no SIP, or a response that is cut off.
     """
@@ -176,6 +177,8 @@ def parseDatagram(data: bytes, limits: Limits) -> Request | Response:
         length = contentLength(message)
         if length is not None and length > len(body):
             raise Malformed("Body Shorter Than Content-Length")
+        if length is None:
+            message.set(b"Content-Length", b"%d" % len(body))
     except Malformed as flaw:
         if _flawed(message, flaw) is None:
             raise Unframed(flaw.reason) from None

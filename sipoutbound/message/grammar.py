@@ -53,9 +53,17 @@ _USER = rb"(?:[" + _UNRESERVED + rb"&=+$,;?/#]++|" + ESCAPED + rb")+"
 # password = *( unreserved / escaped / "&" / "=" / "+" / "$" / "," )
 _PASSWORD = rb"(?:[" + _UNRESERVED + rb"&=+$,]++|" + ESCAPED + rb")*"
 
+# dec-octet = DIGIT / %x31-39 DIGIT / "1" 2DIGIT / "2" %x30-34 DIGIT / "25" %x30-35 ; RFC 5954 4.1
+_OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+
 # hostname = *( domainlabel "." ) toplabel [ "." ] ; IPv6reference = "[" IPv6address "]"
+# IPv4address = dec-octet "." dec-octet "." dec-octet "." dec-octet
 # "_" is not in the rule; names of containers and of SRV owners have it, and resolvers take it.
-HOST = rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]++\])"
+# Nor need a toplabel begin with a letter, as long as nobody can take the whole for an address.
+HOST = (
+    rb"(?:" + rb"\.".join([_OCTET] * 4) + rb"|(?=[0-9.]*+[A-Za-z_\-])"
+    rb"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]++\])"
+)
 
 # paramchar = param-unreserved / unreserved / escaped
 # param-unreserved = "[" / "]" / "/" / ":" / "&" / "+" / "$"
@@ -104,8 +112,10 @@ NAME_ADDRESS = re.compile(
 # via-parm      = sent-protocol LWS sent-by *( SEMI via-params )
 # sent-protocol = protocol-name SLASH protocol-version SLASH transport
 # sent-by       = host [ COLON port ]
+# protocol-version = token ; who speaks another one is told so where this one says (RFC 3261 21.5.6)
 VIA = re.compile(
-    SWS + rb"[Ss][Ii][Pp]" + SWS + rb"/" + SWS + rb"2\.0" + SWS + rb"/" + SWS
+    SWS + rb"[Ss][Ii][Pp]" + SWS + rb"/" + SWS + rb"(2\.0|[" + TOKEN_CHARACTERS + rb"]++)" + SWS
+    + rb"/" + SWS
     + rb"([" + TOKEN_CHARACTERS + rb"]++)[ \t\r\n]++"
     rb"(" + HOST + rb")(?:" + SWS + rb":" + SWS + rb"([0-9]{1,5}))?"
     rb"(" + PARAMETERS + rb")" + SWS
@@ -129,6 +139,9 @@ STATUS_LINE = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*+))?", re.I)
 ALMOST_REQUEST = re.compile(
     rb"([" + TOKEN_CHARACTERS + rb"]++)[ \t]++(.*)[ \t](SIP/[^\s]++)[ \t]*+", re.I
 )
+
+# The same for responses: enough to know where they end, so as to drop them and nothing else.
+ALMOST_RESPONSE = re.compile(rb"SIP/[0-9.]++ [0-9]++(?: .*+)?", re.I)
 
 # 1*DIGIT; more than ten digits is no delta-seconds, length or count that SIP knows (20.9, 20.19).
 DIGITS = re.compile(rb"\s*+([0-9]{1,10})\s*+")

@@ -19,7 +19,7 @@ from sipoutbound.message.grammar import (
     VIA,
     Malformed,
 )
-from sipoutbound.message.uri import URI, Params, paramOf
+from sipoutbound.message.uri import URI, Params, checkedHost, paramOf
 
 # The octet: to look for it is five times as fast as to look for the text.
 _COMMA: Final = ord(",")
@@ -158,6 +158,7 @@ class Via:
     @ivar transport: upper-case, such as C{b"UDP"}.
     @ivar host: lower-case; IPv6 references with brackets.
     @ivar tail: the parameters as sent, from the first semicolon on.
+    @ivar version: C{b"2.0"}, or what an answer 505 has to go by.
     """
 
     transport: bytes
@@ -165,25 +166,27 @@ class Via:
     port: int | None
     tail: bytes
     branch: bytes | None
+    version: bytes = b"2.0"
 
     @classmethod
     def parse(cls, value: bytes) -> Via:
         """
-        @raise Malformed: when it is no Via of SIP/2.0.
+        @raise Malformed: when it is no Via of SIP.
         """
         match = VIA.fullmatch(value)
         if match is None:
             raise Malformed("Bad Via")
-        transport, host, port, tail = match.groups()
+        version, transport, host, port, tail = match.groups()
         if port is not None and not 0 < int(port) < 65536:
             raise Malformed("Bad Port in Via")
         branch = BRANCH.search(tail if b'"' not in tail else _QUOTED.sub(b'""', tail))
         return cls(
             transport.upper(),
-            host.lower(),
+            checkedHost(host),
             int(port) if port is not None else None,
             tail,
             branch[1] if branch is not None else None,
+            version,
         )
 
     @property

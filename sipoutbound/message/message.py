@@ -288,7 +288,7 @@ _DIALOGLESS: Final = frozenset(
 @define(eq=False)
 class Response(Message):
     """
-    @ivar status: 100 to 699.
+    @ivar status: 100 to 699; 0 where the status line is none.
     @ivar reason: the reason phrase as sent.
     """
 

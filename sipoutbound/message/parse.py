@@ -8,7 +8,13 @@ import re
 from operator import methodcaller
 from typing import Final
 
-from sipoutbound.message.grammar import ALMOST_REQUEST, REQUEST_LINE, STATUS_LINE, Malformed
+from sipoutbound.message.grammar import (
+    ALMOST_REQUEST,
+    ALMOST_RESPONSE,
+    REQUEST_LINE,
+    STATUS_LINE,
+    Malformed,
+)
 from sipoutbound.message.header import lineText
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.name import KEYS, NONE
@@ -24,7 +30,8 @@ def parseMessage(head: bytes, body: bytes = b"") -> Request | Response:
 
     @param head: start line and header lines, without the empty line.
     @raise Malformed: when the start line is nothing that SIP knows: there is nobody to answer. A
-        request that is almost one comes back with its C{flaw} set.
+        request that is almost one comes back with its C{flaw} set, and such a response with the
+        status 0.
     """
     # Built-in iterators over all lines at once: half the time of comprehensions.
     start, *lines = head.split(b"\r\n")
@@ -84,4 +91,6 @@ def _parseUnusual(
         known = match[3].upper() == b"SIP/2.0"
         flaw = Malformed("Bad Request-Line") if known else Malformed("Version Not Supported", 505)
         return Request(start, lines, keys, values, body, match[1], match[2], flaw)
+    if ALMOST_RESPONSE.fullmatch(start):
+        return Response(start, lines, keys, values, body)
     raise Malformed("Not SIP")

@@ -116,7 +116,7 @@ class URI:
             scheme.lower(),
             user,
             password,
-            _checkedHost(host),
+            checkedHost(host),
             int(port) if port is not None else None,
             _parseParams(params) if params else (),
             headers,
@@ -210,13 +210,27 @@ def _parseOther(text: bytes) -> URI:
     return URI(match[1].lower(), None, None, b"", None, opaque=match[2])
 
 
-def _checkedHost(host: bytes) -> bytes:
-    if host[:1] == b"[":
-        try:
-            IPv6Address(host[1:-1].decode())
-        except AddressValueError as error:
-            raise Malformed("Bad IPv6 Reference") from error
+def checkedHost(host: bytes) -> bytes:
+    """
+    A host that the grammar allows, in lower case.
+
+    @raise Malformed: when it is an IPv6 reference to nothing (RFC 5954 4.1).
+    """
+    if host[:1] == b"[" and not _isReference(host):
+        raise Malformed("Bad IPv6 Reference")
     return host.lower()
+
+
+@lru_cache(maxsize=1024)
+def _isReference(host: bytes) -> bool:
+    """
+    Remembered, as it is asked of each Via, and takes longer than all the rest of it.
+    """
+    try:
+        IPv6Address(host[1:-1].decode())
+    except AddressValueError:
+        return False
+    return True
 
 
 def _parseParams(text: bytes) -> Params:

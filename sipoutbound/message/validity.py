@@ -7,9 +7,11 @@ from __future__ import annotations
 from typing import Final
 
 from sipoutbound.message.grammar import NAME_ADDRESS, Malformed
-from sipoutbound.message.header import number
+from sipoutbound.message.header import Via, number, splitList
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.name import NONE
+
+_COMMA: Final = ord(",")
 
 # What Max-Forwards allows at first (RFC 3261 8.1.1.6): no route set can be of more use.
 _MOST_HOPS: Final = 70
@@ -33,11 +35,13 @@ def flawOf(request: Request) -> Malformed | None:
 
 def checkResponse(response: Response) -> None:
     """
-    Make sure that a response has what it is matched and acknowledged by (RFC 3261 8.2.6.2). What
-    else is wrong with it is the concern of whoever has asked.
+    Make sure that a response is one, and has what it is matched and acknowledged by (RFC 3261
+    8.2.6.2). What else is wrong with it is the concern of whoever has asked.
 
-    @raise Malformed: when it lacks a header.
+    @raise Malformed: when it lacks a header, or its status is none.
     """
+    if not response.status:
+        raise Malformed("Bad Status-Line")
     for key in (b"to", b"from", b"call-id", b"cseq"):
         response.need(key)
 
@@ -57,7 +61,22 @@ def _check(request: Request) -> None:
         if NAME_ADDRESS.fullmatch(values.get(key) or request.need(key)) is None:
             raise Malformed(f"Bad {key.decode().title()} Header")
     _checkHops(request)
-    request.via, request.target  # noqa: B018 - parsed, so that they are known to be sound
+    _checkVia(request)
+    if request.target.headers is not None:
+        # RFC 3261 19.1.1, table 1: nobody may take them for headers of the request.
+        raise Malformed("Headers in Request-URI")
+
+
+def _checkVia(request: Request) -> None:
+    """
+    Whoever adds to a line whose commas mean something else than it takes them for is not answered.
+    """
+    if request.via.version != b"2.0":
+        raise Malformed("Bad Via")
+    text = request.values[b"via"]
+    if _COMMA in text:
+        for value in splitList(text):
+            Via.parse(value)
 
 
 def _checkHops(request: Request) -> None:

@@ -129,6 +129,8 @@ class Terms:
 def _servedAor(to: bytes, serves: Callable[[bytes], bool]) -> bytes:
     # RFC 3261 10.3 step 5. An address of record is sip or sips (10.2) and names a user.
     uri = NameAddress.parse(to).uri
+    if uri.opaque is not None:
+        raise Malformed("To Is No SIP URI")
     if uri.user is None or not serves(uri.host):
         raise Refusal(404)
     return uri.aor()

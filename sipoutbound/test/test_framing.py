@@ -229,7 +229,7 @@ class StreamTests(SynchronousTestCase):
         """
         HTTP, TLS, or a port scan: nothing is answered.
         """
-        for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"SIP/2.0 999 x\r\n\r\n"):
+        for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"SSH-2.0-x\r\n\r\n"):
             error = unframed(data + text())
             self.assertIsNone(error.request)
             self.assertIn("Not SIP", str(error))

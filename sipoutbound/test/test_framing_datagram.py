@@ -29,6 +29,19 @@ class DatagramTests(SynchronousTestCase):
                 self.assertEqual(parseDatagram(data, LIMITS).body, body)
         self.assertEqual(parseDatagram(text() + text(), LIMITS).body, b"")
 
+    def test_noLength(self) -> None:
+        """
+        A call that comes over UDP without a Content-Length reaches a phone on TCP whole (RFC 3261
+        16.6 step 9); one that has a length keeps it as it is spelled.
+        """
+        for start in (REQUEST, RESPONSE):
+            bare = text(b"A: b", body=b"abcdef", start=start, length=False)
+            counted = text(b"A: b", body=b"abcdef", start=start)
+            self.assertEqual(bytes(parseDatagram(bare, LIMITS)), counted)
+            for line in (b"l: 6", b"CONTENT-length :  006", b"l:6\r\nl:6"):
+                whole = text(line, b"A: b", body=b"abcdef", start=start, length=False)
+                self.assertEqual(bytes(parseDatagram(whole, LIMITS)), whole)
+
     def test_short(self) -> None:
         """
         A request that is cut off is answered 400, a response is dropped (RFC 3261 18.3, RFC 4475
@@ -46,7 +59,7 @@ class DatagramTests(SynchronousTestCase):
         """
         Line breaks in front do no harm, nor does an end without the empty line.
         """
-        whole = text(b"A: b", length=False)
+        whole = text(b"A: b", b"l: 0", length=False)
         for data in (CRLF * 3 + whole, whole, whole[:-2], whole[:-4]):
             self.assertEqual(bytes(parseDatagram(data, LIMITS)), whole)
 

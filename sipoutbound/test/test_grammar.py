@@ -121,12 +121,14 @@ class PatternTests(SynchronousTestCase):
             b"SIP/2.0/UDP [2001:db8::9:1]:6050;received=[2001:db8::9:255];branch=z9hG4bKas3-111",
             b"SIP/2.0/UDP [2001:db8::9:1];received=2001:db8::9:255;branch=z9hG4bKas3",
             b"SIP/2.0/TCP host1.example.com;branch=z9hG4bK-.!%66*_+`'~", b"SIP/2.0/UDP h;branch=",
+            b"SIP/7.0/UDP c.example.com", b"SIP/2.0/UDP 255.249.199.0", b"SIP/2.0/UDP 3f.4e_1",
         )  # fmt: skip
         self.refuses(
-            VIA, b"", b"SIP/2.0/UDP", b"SIP/2.0/UDP ", b"SIP/2.0 UDP h", b"SIP/3.0/UDP h",
+            VIA, b"", b"SIP/2.0/UDP", b"SIP/2.0/UDP ", b"SIP/2.0 UDP h", b"SIP//UDP h",
             b"SIP/2.0/UDPh", b"SIP/2.0/UDP h:", b"SIP/2.0/UDP h:x", b"SIP/2.0/UDP h x",
             b"SIP/2.0/UDP h,", b"SIP/2.0/UDP a@h", b'SIP/2.0/UDP h;x="', b"SIP/2.0/UDP 2001:db8::1",
-            b"HTTP/2.0/UDP h", b"SIP/2.0/UDP 192.0.2.15;;,;,,",
+            b"HTTP/2.0/UDP h", b"SIP/2.0/UDP 192.0.2.15;;,;,,", b"SIP/2.0/UDP 192.0.2.256",
+            b"SIP/2.0/UDP 1.2.3", b"SIP/2.0/UDP 192.0.2.01",
         )  # fmt: skip
 
     def test_cseq(self) -> None:

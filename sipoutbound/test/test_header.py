@@ -225,6 +225,22 @@ class ViaTests(SynchronousTestCase):
             self.assertRaises(Malformed, Via.parse, b"SIP/2.0/UDP h:" + port)
         self.assertEqual(Via.parse(b"SIP/2.0/UDP h:65535").port, 65535)
 
+    def test_host(self) -> None:
+        """
+        An address that is none is told from the others, and not sent to (RFC 5954 4.1).
+        """
+        for host in (b"[2001:db8:::192.0.2.1]", b"[::1", b"[]", b"[1.2.3.4]", b"444.555.666.777"):
+            self.assertRaises(Malformed, Via.parse, b"SIP/2.0/UDP " + host)
+        for host in (b"[2001:db8::192.0.2.1]", b"[::ffff:192.0.2.1]", b"192.0.2.1", b"1a"):
+            self.assertEqual(Via.parse(b"SIP/2.0/UDP " + host).host, host)
+
+    def test_version(self) -> None:
+        """
+        A Via of another version can be answered still (RFC 4475 3.1.2.16).
+        """
+        self.assertEqual(Via.parse(b"SIP/2.0/UDP h").version, b"2.0")
+        self.assertEqual(Via.parse(b"SIP/7.0/UDP h").version, b"7.0")
+
 
 class CSeqTests(SynchronousTestCase):
     """

@@ -156,8 +156,8 @@ class ParseTests(SynchronousTestCase):
         What is no SIP at all is told apart: there is nobody to answer (RFC 4475 3.1.2.19).
         """
         for head in (
-            b"", b"\r\n", b"GET / HTTP/1.1", b"SIP/2.0 4294967301 better not break the receiver",
-            b"SIP/3.0 200 OK", b"SIP/2.0 099 x", b"\x16\x03\x01\x02\x00", b"INVITE sip:a@b",
+            b"", b"\r\n", b"GET / HTTP/1.1", b"SIP/2.0 4e2 x", b"SIP/2.0  200", b"SIP 200 OK",
+            b"\x16\x03\x01\x02\x00", b"INVITE sip:a@b",
             b" INVITE sip:a SIP/2.0", b"INVITE sip:a SIP/2.0\nTo: sip:a@b", b"jaK", b"Via: x",
         ):  # fmt: skip
             self.assertRaises(Malformed, parseMessage, head)
@@ -175,6 +175,19 @@ class ParseTests(SynchronousTestCase):
             assert isinstance(message, Response)
             self.assertEqual((message.status, message.reason), (status, reason))
             self.assertTrue(bytes(message).startswith(start + b"\r\n"))
+
+    def test_noStatus(self) -> None:
+        """
+        A response that no transaction can make sense of is one still: what comes behind it on the
+        same connection is heard (RFC 4475 3.1.2.19).
+        """
+        for start in (
+            b"SIP/2.0 4294967301 better not break the receiver", b"SIP/3.0 200 OK",
+            b"SIP/2.0 099 x", b"SIP/2.0 700", b"sip/2.0 20 x",
+        ):  # fmt: skip
+            message = parseMessage(start + b"\r\nCSeq: 1 INVITE")
+            assert isinstance(message, Response)
+            self.assertEqual((message.status, message.cseq.number), (0, 1))
 
     def test_accessors(self) -> None:
         """

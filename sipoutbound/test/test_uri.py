@@ -105,7 +105,7 @@ class ParseTests(SynchronousTestCase):
             self.assertEqual((uri.user, uri.host, uri.port), (user, b"example.com", None))
         weird = parsed("sip:a:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@h")
         self.assertEqual(weird.password, b"&it+has=1,weird!*pas$wo~d_too.(doesn't-it)")
-        self.assertEqual(parsed("sip:5060:5060").host, b"5060")
+        self.assertEqual(parsed("sip:a5060:5060").host, b"a5060")
 
     def test_ipv6(self) -> None:
         """
@@ -140,7 +140,9 @@ class ParseTests(SynchronousTestCase):
             "sip:a@h;;lr", "sip:a@h;=x", "sip:a@h;lr=a=b", "sip:a@h;lr\r\n", "sip:a@h\n",
             "sip:a@-h", "sip:a@h-", "sip:2001:db8::10", "sip:[::1", "sip:::1]", "sip:[]",
             "sip:[1:2]", "sip:[::1::2]", "sip:[1.2.3.4]", "sip:[2001:db8:::192.0.2.1]",
-            "sip:[::1%25lo]", "sip:[fe80::1%lo]", "sip:%61.com", "sip:h?", "sip:ü@h", "sip:a@ü",
+            "sip:[::1%25lo]", "sip:[fe80::1%lo]", "sip:bob@444.555.666.777", "sip:1.2.3.256",
+            "sip:1.2.3", "sip:1.2.3.4.5", "sip:1.2.3.4.", "sip:192.0.02.1", "sip:2130706433",
+            "sip:%61.com", "sip:h?", "sip:ü@h", "sip:a@ü",
             "sip:a\x00@h", "tel:", "tel:+1 2",
         ):  # fmt: skip
             error = self.assertRaises(Malformed, URI.parse, text.encode())

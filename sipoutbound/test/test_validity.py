@@ -64,6 +64,14 @@ class ResponseTests(SynchronousTestCase):
         for name in (b"To", b"From", b"Call-ID", b"CSeq"):
             self.assertRaises(Malformed, checkResponse, self.response(name))
 
+    def test_status(self) -> None:
+        """
+        A status that is none ends no call (RFC 4475 3.1.2.19).
+        """
+        response = self.response()
+        response.status = 0
+        self.assertRaises(Malformed, checkResponse, response)
+
 
 class ValidityTests(SynchronousTestCase):
     """
@@ -99,6 +107,27 @@ class ValidityTests(SynchronousTestCase):
         """
         for uri in (b"sip:2001:db8::10", b"<sip:user@example.com>", b"sip:", b"user", b"sip:a@b@c"):
             self.assertEqual(flaw(start=b"REGISTER " + uri + b" SIP/2.0"), (400, "Bad URI"))
+        found = flaw(start=b"REGISTER sip:[2001:db8:::192.0.2.1] SIP/2.0")
+        self.assertEqual(found, (400, "Bad IPv6 Reference"))
+
+    def test_uriHeaders(self) -> None:
+        """
+        A Request-URI with headers in it is refused: they are for a Contact or a Refer-To, and
+        nobody gets a Route of somebody else's making (RFC 3261 19.1.1, RFC 4475 3.1.2.11).
+        """
+        start = b"REGISTER sip:user@example.com?Route=%3Csip:example.com%3E SIP/2.0"
+        self.assertEqual(flaw(start=start), (400, "Headers in Request-URI"))
+
+    def test_furtherVias(self) -> None:
+        """
+        A line of Vias must be one to its end (RFC 4475 3.1.2.1); other lines are of no concern
+        here, as no response goes by them.
+        """
+        top = GOOD[b"Via"]
+        for text in (b";,;,,", b",;", b",sip:x", b",SIP/2.0/UDP"):
+            self.assertEqual(flaw(Via=top + text), (400, "Bad Via"))
+        self.assertIsNone(flaw(Via=top + b" , SIP/2.0/TCP b;x=\"a,b\", SIP/7.0/X c, "))
+        self.assertIsNone(flaw(b"Via: what?"))
 
     def test_routes(self) -> None:
         """

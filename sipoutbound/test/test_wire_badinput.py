@@ -23,6 +23,9 @@ SPOILT: tuple[tuple[bytes, bytes, int], ...] = (
     (rb"sip:bob@[^ ]*", b"sip:bob@[::g]", 400),
     (rb"sip:bob@[^ ]*", b"sip:bob@example.test:99999", 400),
     (rb"sip:bob@[^ ]*", b"sip:%zz@example.test", 400),
+    (rb"sip:bob@[^ ]*", b"sip:bob@444.555.666.777", 400),
+    (rb"sip:bob@[^ ]*", b"sip:bob@[2001:db8:::192.0.2.1]", 400),
+    (rb"sip:bob@[^ ]*", rb"\g<0>?Route=%3Csip:evil%3E", 400),
     (rb"sip:bob@[^ ]*", b"bob", 400),
     (rb"sip:bob@[^ ]*", b"http://example.test/", 416),
     (rb"sip:bob@[^ ]*", b"tel:+15551234", 416),
@@ -46,6 +49,8 @@ SPOILT: tuple[tuple[bytes, bytes, int], ...] = (
     (rb"\r\nMax-Forwards: [^\r]*", b"\r\nMax-Forwards: 256", 400),
     (rb"\r\nMax-Forwards: [^\r]*", b"\r\nMax-Forwards: x", 400),
     (rb"\r\nMax-Forwards: [^\r]*", rb"\g<0>\g<0>", 400),
+    (rb"\r\nVia: SIP/2[^\r]*", rb"\g<0>, ;", 400),
+    (rb"\r\nVia: SIP/2", b"\r\nVia: SIP/3", 400),
     (rb"\r\nFrom", b"\r\nno header\r\nFrom", 400),
     (rb"\r\nFrom", b"\r\nBad Name: x\r\nFrom", 400),
     (rb"\r\nFrom", b"\r\n: x\r\nFrom", 400),
@@ -119,6 +124,8 @@ class BadInputTests(BadInputTestCase):
             bob.register(contact)
             await bob.told(400)
         bob.ask(b"REGISTER", aor, to=b"<tel:+1555>")
+        await bob.told(400)
+        bob.ask(b"REGISTER", aor, to=b"<sip:bob@elsewhere.test>")
         await bob.told(404)
         for method in (b"FOO", b"MESSAGE", b"SUBSCRIBE"):
             bob.ask(method, aor)
