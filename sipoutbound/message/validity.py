@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from sipoutbound.message.grammar import NAME_ADDRESS, Malformed
-from sipoutbound.message.header import Via, number, splitList
+from sipoutbound.message.header import NameAddress, Via, number, splitList
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.name import NONE
 
@@ -58,13 +58,24 @@ def _check(request: Request) -> None:
         raise Malformed("CSeq Names Another Method")
     request.need(b"call-id")
     for key in (b"to", b"from"):
-        if NAME_ADDRESS.fullmatch(values.get(key) or request.need(key)) is None:
-            raise Malformed(f"Bad {key.decode().title()} Header")
+        _checkParty(key, values.get(key) or request.need(key))
     _checkHops(request)
     _checkVia(request)
     if request.target.headers is not None:
         # RFC 3261 19.1.1, table 1: nobody may take them for headers of the request.
         raise Malformed("Headers in Request-URI")
+
+
+def _checkParty(key: bytes, text: bytes) -> None:
+    """
+    To or From. With two tags it would be of two dialogs (RFC 3261 7.3.1: no parameter comes twice).
+    """
+    if NAME_ADDRESS.fullmatch(text) is None:
+        raise Malformed(f"Bad {key.decode().title()} Header")
+    if text.lower().count(b"tag") > 1:
+        names = [name for name, _ in NameAddress.parse(text).params]
+        if names.count(b"tag") > 1:
+            raise Malformed("More Than One Tag")
 
 
 def _checkVia(request: Request) -> None:

@@ -75,10 +75,12 @@ class Contact:
     @classmethod
     def parse(cls, value: bytes) -> Contact:
         """
-        @raise Malformed: for what is no address, a bad q or a bad reg-id.
+        @raise Malformed: for what is no address, a bad q or a bad reg-id, or a parameter that
+            comes twice (RFC 3261 7.3.1).
         """
         uri, pieces = _split(value)
         params, instance, regId, expires, q = b"", None, None, None, 1000
+        _checkOnce(pieces)
         for piece in pieces:
             name, _, text = piece.partition(b"=")
             name = name.lower()
@@ -106,6 +108,12 @@ def _split(value: bytes) -> tuple[bytes, list[bytes]]:
     return address.text, [
         name if text is None else name + b"=" + text for name, text in address.params
     ]
+
+
+def _checkOnce(pieces: list[bytes]) -> None:
+    names = {piece.partition(b"=")[0].lower() for piece in pieces}
+    if len(names) != len(pieces):
+        raise Malformed("Parameter Twice in Contact")
 
 
 def _canonical(text: bytes) -> bytes | None:

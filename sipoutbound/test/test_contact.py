@@ -58,7 +58,10 @@ class ContactTests(SynchronousTestCase):
                 Contact.parse(value), Contact(b"sip:a@h", b";x=1", None, None, None, 500), value
             )
 
-    @given(st.lists(OTHERS, max_size=4), st.sampled_from((b"", b" ", b"\t")))
+    @given(
+        st.lists(OTHERS, max_size=4, unique_by=lambda pair: pair[0].lower()),
+        st.sampled_from((b"", b" ", b"\t")),
+    )
     @settings(max_examples=200, deadline=None)
     def test_allOtherParametersAreKept(
         self, others: list[tuple[bytes, bytes | None]], blank: bytes
@@ -138,3 +141,12 @@ class ContactTests(SynchronousTestCase):
         for value in (b"", b"<>", b"<sip:a@h", b"sip:a@h>", b"<sip:a@h>;x=\"", b"<sip:a@h>x",
                       b'<sip:a@h>;x="a\nVia: evil"', b"<sip:a\r@h>"):  # fmt: skip
             self.assertRaises(Malformed, Contact.parse, value)
+
+    def test_twice(self) -> None:
+        """
+        No parameter comes twice, in whatever spelling (RFC 3261 7.3.1): who would say which one
+        counts?
+        """
+        for tail in (b";expires=1;expires=2", b";q=1;x;Q=1", b" ; a=b ; A", b";reg-id=1;reg-id=1"):
+            self.assertRaises(Malformed, Contact.parse, b"<sip:a@h>" + tail)
+        self.assertEqual(Contact.parse(b"<sip:a@h;x=1>;x=2").params, b";x=2")

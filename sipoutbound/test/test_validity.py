@@ -179,6 +179,16 @@ class ValidityTests(SynchronousTestCase):
             assert found is not None, (name, text)
             self.assertEqual(found[0], 400)
 
+    def test_tags(self) -> None:
+        """
+        With two tags a request would be of two dialogs, of which each hop takes another one.
+        """
+        for text in (b"<sip:a@b>;tag=1;tag=2", b"sip:a@b;TAG=1;x;tag", b'<sip:b>;tag="1" ; Tag=1'):
+            self.assertEqual(flaw(To=text), (400, "More Than One Tag"))
+            self.assertEqual(flaw(From=text), (400, "More Than One Tag"))
+        for text in (b'"tag;tag=1" <sip:tag@b;tag=2>;tag=3', b"sip:a@b;tag=tag;tags=tag"):
+            self.assertIsNone(flaw(To=text, From=text))
+
     def test_notHeaders(self) -> None:
         """
         A line that is no header at all is refused, not passed on for others to guess at.
