@@ -15,6 +15,7 @@ from zope.interface import implementer
 from sipoutbound.interfaces import IClientTransaction, IFlow, IResponses, IServerTransaction
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.parse import parseMessage
+from sipoutbound.message.trying import trying
 from sipoutbound.message.unique import unique
 from sipoutbound.transaction.client import clientMachine
 from sipoutbound.transaction.machine import Action, Event, Input, Machine, State, eventOf
@@ -148,7 +149,7 @@ class ServerTransaction(Transaction):
 
     def _overdue(self, _: None) -> None:
         if self.machine.state is _TRYING:
-            self.respond(Response.reply(self.request, 100))
+            self.respond(trying(self.request, OVERDUE))
 
     def refuse(self, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         """

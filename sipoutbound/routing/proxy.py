@@ -22,6 +22,7 @@ from sipoutbound.interfaces import (
 )
 from sipoutbound.message import message as wire
 from sipoutbound.message.message import Response
+from sipoutbound.message.trying import trying
 from sipoutbound.message.unique import unique
 from sipoutbound.routing.decision import Reply
 from sipoutbound.routing.delivery import Ways
@@ -59,7 +60,7 @@ class Proxy:
         request = transaction.request
         if request.method == b"INVITE":
             # RFC 3261 17.2.1: within 200 ms, or the client repeats its INVITE.
-            transaction.respond(Response.reply(request, 100))
+            transaction.respond(trying(request))
         forwarding = Forwarding(self, transaction, request)
         try:
             serving = begun(forwarding.serve())
