@@ -1,14 +1,18 @@
 """
-Random identifiers: tags, branches, Call-IDs (RFC 3261 8.1.1.7, 19.3).
+Identifiers: tags, branches, Call-IDs (RFC 3261 8.1.1.7, 19.3).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Final
 
 _OCTETS: Final = 8
+
+# Nobody else can work out our tags.
+_SECRET: Final = os.urandom(32)
 
 
 def _identifiers() -> Iterator[bytes]:
@@ -37,3 +41,11 @@ def uniqueBranch() -> bytes:
     A branch for a Via of ours.
     """
     return MAGIC + next(_pool)
+
+
+def steady(*texts: bytes) -> bytes:
+    """
+    Sixteen hexadecimal digits that are the same for the same texts, as long as this process runs
+    (RFC 3261 8.2.7).
+    """
+    return blake2b(b"\0".join(texts), key=_SECRET, digest_size=_OCTETS).hexdigest().encode()

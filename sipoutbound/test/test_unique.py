@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.message.grammar import TOKEN
-from sipoutbound.message.unique import MAGIC, unique, uniqueBranch
+from sipoutbound.message.unique import MAGIC, steady, unique, uniqueBranch
 
 
 class UniqueTests(SynchronousTestCase):
@@ -40,3 +40,15 @@ class UniqueTests(SynchronousTestCase):
         """
         many = [unique() for _ in range(3000)] + [uniqueBranch()[7:] for _ in range(3000)]
         self.assertEqual(len(set(many)), 6000)
+
+    def test_steady(self) -> None:
+        """
+        The same texts have the same tag, and any others another one: what is refused twice without
+        being remembered looks like one refusal, and no two do that are not.
+        """
+        texts = ((), (b"",), (b"a",), (b"a", b"b"), (b"b", b"a"), (b"ab",), (b"a", b"", b"b"))
+        tags = [steady(*each) for each in texts]
+        self.assertEqual([steady(*each) for each in texts], tags)
+        self.assertEqual(len(set(tags)), len(set(texts)) - 1)
+        for tag in tags:
+            self.assertEqual(len(bytes.fromhex(tag.decode())), 8)
