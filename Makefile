@@ -1,6 +1,7 @@
 # make run     the server on loopback, in the foreground     make run ARGS="--flow-timer 60"
 # make test    every test                                    make test TESTS=sipoutbound.test.test_uri
 # make lint    ruff and mypy
+# make docs    the documentation, as HTML in docs/_build/html
 #
 # Needs Python 3.11 or later with its venv module (Debian and Ubuntu: python3-venv). Everything else
 # goes into the folder .venv, which is made once.
@@ -10,7 +11,7 @@ VENV = .venv
 TESTS = sipoutbound
 ARGS =
 
-.PHONY: run test lint ruff mypy clean
+.PHONY: run test lint ruff mypy docs clean
 
 # The server runs beside the shell so that the shell outlives a Ctrl-C and make does not call it an
 # error; what make or a supervisor sends to the shell is passed on. A background command ignores
@@ -34,8 +35,13 @@ ruff: $(VENV)/installed-dev
 mypy: $(VENV)/installed-dev
 	$(VENV)/bin/mypy
 
+# From scratch each time: what has not changed would not be warned about again.
+docs: $(VENV)/installed-docs
+	$(VENV)/bin/sphinx-build -q -E -W --keep-going -d docs/_build/doctrees docs docs/_build/html
+	@echo "Its first page is docs/_build/html/index.html"
+
 clean:
-	rm -rf $(VENV) _trial_temp* build *.egg-info
+	rm -rf $(VENV) _trial_temp* build docs/_build *.egg-info
 
 # The list of plugins is cached when twistd is first asked for it; asking here makes the first start
 # as quick as the later ones.
@@ -45,7 +51,11 @@ $(VENV)/installed: $(VENV)/bin/pip setup.cfg pyproject.toml
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/bin/pip setup.cfg pyproject.toml
-	$(VENV)/bin/pip install --quiet --editable '.[dev]'
+	$(VENV)/bin/pip install --quiet --editable '.[dev,docs]'
+	@touch $@ $(VENV)/installed $(VENV)/installed-docs
+
+$(VENV)/installed-docs: $(VENV)/bin/pip setup.cfg pyproject.toml
+	$(VENV)/bin/pip install --quiet --editable '.[docs]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/bin/pip:
