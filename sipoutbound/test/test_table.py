@@ -139,6 +139,47 @@ class TokenTests(SynchronousTestCase):
         self.assertEqual(self.place.lost, [flow])
 
 
+class PeerTests(SynchronousTestCase):
+    """
+    Connections by whom they lead to (RFC 3261 18).
+    """
+
+    def setUp(self) -> None:
+        """
+        A connection.
+        """
+        self.place = Place()
+        self.flow = self.place.stream()
+
+    def test_connection(self) -> None:
+        """
+        A connection is found by its peer's address and port together.
+        """
+        host, port = self.flow.peer
+        self.assertIs(self.place.flows.connection((host, port)), self.flow)
+        for peer in ((host, port + 1), ("192.0.2.99", port)):
+            self.assertIsNone(self.place.flows.connection(peer))
+
+    def test_gone(self) -> None:
+        """
+        One that is closed, or that its peer sends no more over, takes no new requests.
+        """
+        self.place.flows.left(self.flow)
+        self.assertIsNone(self.place.flows.connection(self.flow.peer))
+        again = self.place.stream()
+        self.place.flows.died(again)
+        self.assertIsNone(self.place.flows.connection(again.peer))
+
+    def test_lateEnd(self) -> None:
+        """
+        The late end of an old connection does not hide the new one from the same port.
+        """
+        again = self.place.stream()
+        self.assertEqual(again.peer, self.flow.peer)
+        self.place.flows.died(self.flow)
+        self.assertIs(self.place.flows.connection(again.peer), again)
+
+
 class SilenceTests(SynchronousTestCase):
     """
     Flows that are watched (RFC 5626 5.4).

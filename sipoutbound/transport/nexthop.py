@@ -42,15 +42,14 @@ _NAME: Final = re.compile(
 @define(eq=False, repr=False)
 class NextHops:
     """
-    Reaches peers that have no flow to us: UDP from the ports we listen on, TCP over connections
-    made on demand and kept.
+    Reaches peers whose flow nobody names: UDP from the ports we listen on, TCP over the connection
+    that there is, or one that is made on demand and kept.
 
     @ivar listener: what the connections we make have in common; its name is how peers call back.
     """
 
     reactor: Any
     listener: Listener
-    _dialled: dict[Address, Flow] = field(factory=dict, init=False)
     _dialling: dict[Address, list[Deferred[Flow]]] = field(factory=dict, init=False)
 
     async def reach(self, uri: URI) -> Flow:
@@ -104,8 +103,8 @@ class NextHops:
         raise Unreachable(f"no UDP port that reaches {peer[0]}")
 
     async def _connected(self, peer: Address) -> Flow:
-        flow = self._dialled.get(peer)
-        if flow is not None and flow.alive:
+        flow = self.listener.flows.connection(peer)
+        if flow is not None:
             return flow
         waiting: Deferred[Flow] = Deferred()
         if peer in self._dialling:
@@ -119,8 +118,6 @@ class NextHops:
         """
         A connection we asked for was made.
         """
-        self._dialled = {at: known for at, known in self._dialled.items() if known.alive}
-        self._dialled[peer] = flow
         for waiting in self._dialling.pop(peer, ()):
             waiting.callback(flow)
 

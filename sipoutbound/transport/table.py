@@ -12,7 +12,7 @@ from attrs import define, field
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from sipoutbound.interfaces import IFlows
+from sipoutbound.interfaces import Address, IFlows
 from sipoutbound.outbound.flowtoken import DatagramFlow, Keys, StreamFlow
 from sipoutbound.transport.flow import Flow
 
@@ -39,6 +39,7 @@ class Flows:
     epoch: bytes = field(factory=lambda: secrets.token_bytes(8))
     _serial: int = field(default=0, init=False)
     _streams: dict[int, Flow] = field(factory=dict, init=False)
+    _peers: dict[Address, Flow] = field(factory=dict, init=False)
     _leaving: set[Flow] = field(factory=set, init=False)
     _ports: list[Any] = field(factory=list, init=False)
 
@@ -55,6 +56,7 @@ class Flows:
         """
         assert isinstance(flow.identity, StreamFlow)
         self._streams[flow.identity.serial] = flow
+        self._peers[flow.peer] = flow
 
     def addPort(self, port: Any) -> None:
         """
@@ -72,7 +74,7 @@ class Flows:
         flow.alive = False
         self._leaving.discard(flow)
         if isinstance(flow.identity, StreamFlow):
-            self._streams.pop(flow.identity.serial, None)
+            self._remove(flow)
         self.lost(flow)
 
     def left(self, flow: Flow) -> None:
@@ -80,10 +82,15 @@ class Flows:
         The peer of a connection sends no more: no token leads to it, what waits on it has failed,
         its bindings are gone. Answers can still be sent until it has L{died}.
         """
-        assert isinstance(flow.identity, StreamFlow)
-        self._streams.pop(flow.identity.serial, None)
+        self._remove(flow)
         self._leaving.add(flow)
         self.lost(flow)
+
+    def _remove(self, flow: Flow) -> None:
+        assert isinstance(flow.identity, StreamFlow)
+        self._streams.pop(flow.identity.serial, None)
+        if self._peers.get(flow.peer) is flow:
+            del self._peers[flow.peer]
 
     def find(self, token: bytes) -> Flow | None:
         """
@@ -103,6 +110,13 @@ class Flows:
                 flow: Flow = facing.flowTo(identity.peer)
                 return flow if flow.alive else None
         return None
+
+    def connection(self, peer: Address) -> Flow | None:
+        """
+        The connection to that address and port, whoever has made it (RFC 3261 18); C{None} where
+        there is none. The youngest, should there be several.
+        """
+        return self._peers.get(peer)
 
     @property
     def ports(self) -> tuple[Any, ...]:
