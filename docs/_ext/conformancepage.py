@@ -14,6 +14,7 @@ from docutils import nodes
 from sourcepages import lineOf, pageOf
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.osutil import relative_uri
 
 from sipoutbound.test.conformance import (
     STATES,
@@ -162,7 +163,7 @@ class Conformance(SphinxDirective):
         if line is None:
             raise self.error(f"{id}: {name} is not there")
         module, case, method = name.rsplit(".", 2)
-        page = self.env.app.builder.get_relative_uri(self.env.docname, pageOf(module))
+        page = relative_uri(f"{self.env.docname}.html", f"{pageOf(module)}.html")
         words = nodes.literal("", f"{module.rpartition('.')[2]}.{case}.{method}")
         reference = nodes.reference("", "", words, refuri=f"{page}#line-{line}", internal=True)
         return nodes.paragraph("", "", reference)
