@@ -7,9 +7,10 @@ from __future__ import annotations
 import builtins
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from pydoctor.model import System
+from pydoctor.model import Module, Package, System
 from pydoctor.sphinx import SphinxInventory
 
 TWISTED = "https://docs.twisted.org/en/stable/api"
@@ -95,6 +96,15 @@ class Reference(System):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.intersphinx = Elsewhere(self.msg)
+
+    def setSourceHref(self, mod: Module, source_path: Path) -> None:
+        """
+        A module's source is on a page, whose name ends as those of pages do.
+        """
+        super().setSourceHref(mod, source_path)
+        mod.source_href = f"{mod.source_href}.html"
+        if isinstance(mod, Package):
+            mod.source_hrefs = [mod.source_href]
 
     def msg(self, section: str, msg: str, *args: Any, **options: Any) -> None:
         """

@@ -95,8 +95,6 @@ class Connections(Factory):
 class BoundService(Service):
     """
     What the services of bound sockets share.
-
-    @ivar address: where it listens: host and port as bound.
     """
 
     reactor: Any
@@ -107,7 +105,7 @@ class BoundService(Service):
     @property
     def address(self) -> Address:
         """
-        Host and port as bound.
+        Where it listens: host and port as bound.
         """
         host, port = self.opened.getsockname()[:2]
         return host, port
