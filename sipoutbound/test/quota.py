@@ -8,7 +8,7 @@ or about something that it may leave out and does. What is not kept counts again
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from attrs import frozen
@@ -19,36 +19,35 @@ from sipoutbound.test.conformance import KEPT, MUST, NOT_KEPT, SHOULD, Judgement
 @frozen
 class Quota:
     """
-    What must be kept of one RFC, or of a section of it.
+    What must be kept of one RFC, or of some sections of it taken together.
 
     @ivar rfc: the RFC's number.
-    @ivar section: the section, with those below it; C{None} for the whole RFC.
+    @ivar sections: the sections, with those below them; none for the whole RFC.
     @ivar levels: whose statements are counted.
     @ivar percent: how many of a hundred must be kept at least.
     """
 
     rfc: str
-    section: str | None
+    sections: tuple[str, ...]
     levels: tuple[str, ...]
     percent: int
 
     @property
     def name(self) -> str:
         """
-        What it is about, such as C{"RFC 3261 16, MUST"}.
+        What it is about, such as C{"RFC 3261 16, 17: MUST"}.
         """
-        place = f"RFC {self.rfc} {self.section}" if self.section else f"RFC {self.rfc}"
-        return f"{place}, {self.levels[0]}"
+        place = f"RFC {self.rfc} {', '.join(self.sections)}"
+        return f"{place.strip()}: {self.levels[0]}"
 
     def covers(self, statement: Statement) -> bool:
         """
         Whether a statement is counted.
         """
-        return (
-            statement.rfc == self.rfc
-            and statement.level in self.levels
-            and (self.section is None or f"{statement.section}.".startswith(f"{self.section}."))
-        )
+        if statement.rfc != self.rfc or statement.level not in self.levels:
+            return False
+        begins = f"{statement.section}.".startswith
+        return not self.sections or any(begins(f"{section}.") for section in self.sections)
 
     def share(
         self, stated: Iterable[Statement], judged: Mapping[str, Judgement]
@@ -69,17 +68,16 @@ class Quota:
         return 100 * kept >= self.percent * number
 
 
-def _of(rfcs: Collection[str], must: int, should: int) -> list[Quota]:
-    places = [rfc.partition(" ") for rfc in rfcs]
-    pairs = ((MUST, must), (SHOULD, should))
-    return [
-        Quota(rfc, section or None, levels, percent)
-        for rfc, _, section in places
-        for levels, percent in pairs
-    ]
+def _of(rfc: str, must: int, should: int, *sections: str) -> tuple[Quota, Quota]:
+    return Quota(rfc, sections, MUST, must), Quota(rfc, sections, SHOULD, should)
 
 
 QUOTAS: Final = (
-    *_of(("3327", "3581", "4320", "5393", "6026", "3263"), 100, 100),
-    *_of(("3261 10", "3261 16", "3261 17", "3261 18"), 95, 85),
+    *_of("3261", 95, 85, "10", "16", "17", "18"),
+    *_of("3263", 100, 100),
+    *_of("3327", 100, 100),
+    *_of("3581", 100, 100),
+    *_of("4320", 100, 100),
+    *_of("5393", 100, 100),
+    *_of("6026", 100, 100),
 )
