@@ -4,7 +4,7 @@ Carries a L{Forward} out: the response context of RFC 3261 16.7.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import repeat
 
 from attrs import define, field
@@ -12,12 +12,15 @@ from attrs import define, field
 from sipoutbound.interfaces import ITransactions
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import unique
+from sipoutbound.message.uri import URI, cachedURI
 from sipoutbound.routing.best import bestOf
 from sipoutbound.routing.branch import Branch
 from sipoutbound.routing.breadth import Breadth
 from sipoutbound.routing.decision import Forward, Target
 from sipoutbound.routing.delivery import Delivery
 from sipoutbound.routing.request import Request
+
+Groups = list[tuple[Target, ...]]
 
 
 @define(eq=False, repr=False)
@@ -68,7 +71,7 @@ class Fork:
         """
         Begin with the first group.
         """
-        self._groups = list(forward.groups)
+        self._groups = distinct(forward.groups)
         self._authoritative = any(
             target.binding is not None for group in forward.groups for target in group
         )
@@ -181,3 +184,24 @@ class Fork:
 
     def _local(self, status: int) -> Response:
         return Response.reply(self.request.message, status, toTag=unique())
+
+
+def distinct(groups: Iterable[tuple[Target, ...]]) -> Groups:
+    """
+    Each target once, where it comes first (RFC 3261 16.5). The same Contact over different flows is
+    that of different phones, which are behind NATs and know no better.
+    """
+    found: dict[tuple[object, ...], list[URI]] = {}
+    kept = (tuple(target for target in group if _isNew(target, found)) for group in groups)
+    return [group for group in kept if group]
+
+
+def _isNew(target: Target, found: dict[tuple[object, ...], list[URI]]) -> bool:
+    if target.uri is None:
+        return True
+    known = found.setdefault((target.route, target.flow), [])
+    uri = cachedURI(target.uri)
+    if any(uri.equivalent(other) for other in known):
+        return False
+    known.append(uri)
+    return True

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from sipoutbound.interfaces import Unreachable
 from sipoutbound.message.message import Request
 from sipoutbound.routing.decision import Target
-from sipoutbound.test.doubles import BINDING, FakeFlow, request
-from sipoutbound.test.forks import Trial
+from sipoutbound.test.doubles import BINDING, FakeFlow, flowBinding, request
+from sipoutbound.test.forks import Trial, device
 
 
 def targets(*flows: FakeFlow) -> tuple[Target, ...]:
@@ -55,6 +55,20 @@ class ForkTests(SynchronousTestCase):
         trial.attempt(0).answer(180)
         trial.attempt(1).answer(183)
         self.assertEqual((trial.heard, trial.outcome), ([180, 183], []))
+
+    def test_twice(self) -> None:
+        """
+        Nobody rings twice because he is called twice, however he is spelled, in the same group or a
+        later one (RFC 3261 16.5); phones behind NATs that have chosen the same Contact are two.
+        """
+        spellings = "sip:b@x.org", "sip:%62@X.ORG", "sip:b@x.org:5060", "sip:b@x.org;y=1"
+        trial = Trial().start(spellings[:2], spellings, "sip:b@x.org")
+        while not trial.outcome:
+            trial.attempt().answer(486)
+        self.assertEqual(len(trial.tried), 2)
+        bindings = [flowBinding(flow, contact=b"sip:b@10.0.0.1") for flow in self.flows[:2]]
+        trial = Trial(self.flows).start(tuple(map(device, bindings)))
+        self.assertEqual(trial.tried, [b"1", b"2"])
 
     def test_oneAfterTheOther(self) -> None:
         """
