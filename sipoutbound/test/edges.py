@@ -4,16 +4,31 @@ A scripted edge of somebody else's, between phones and the server.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from attrs import define
 
 from sipoutbound.message.message import Request, Response
+from sipoutbound.outbound.policy import Policy
+from sipoutbound.registrar import Registrar
 from sipoutbound.test.phone import Phone
 from sipoutbound.transport.flow import hostport
 
+
 #: What a phone behind the edge has sent its REGISTER with.
 VIA = b"SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKphone"
+
+
+def lenient(policy: Policy) -> Callable[..., Registrar]:
+    """
+    What makes a registrar of another policy, in place of L{Registrar} in L{sipoutbound.tap}.
+    """
+
+    def made(location: Any, serves: Any, now: Any, _: Any = None, flowOf: Any = None) -> Registrar:
+        return Registrar(location, serves, now, policy, flowOf)
+
+    return made
 
 
 @define(eq=False)

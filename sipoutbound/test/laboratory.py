@@ -111,11 +111,8 @@ class Laboratory:
         """
         self.server = tap.Server(self.settings, self.clock)
         self.server.startService()
-        ports = iter(self.server.ports)
-        places = [
-            place if place.transport == STREAM else evolve(place, port=next(ports).address[1])
-            for place in self.settings.listen
-        ]
+        ports = zip(self.settings.listen, self.server.ports, strict=False)
+        places = [evolve(place, port=port.address[1]) for place, port in ports]
         self.settings = evolve(self.settings, listen=tuple(places))
 
     def time(self) -> float:

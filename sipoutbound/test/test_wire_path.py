@@ -5,13 +5,10 @@ The way back to a phone: Path at the registrar, and at the edge of somebody else
 
 from __future__ import annotations
 
-from functools import partial
-
 from sipoutbound import tap
 from sipoutbound.message.message import Request
 from sipoutbound.outbound.policy import Policy
-from sipoutbound.registrar import Registrar
-from sipoutbound.test.edges import Edge
+from sipoutbound.test.edges import Edge, lenient
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase
 from sipoutbound.test.phone import Phone
 from sipoutbound.test.test_wire_registering import plain, untimed
@@ -151,8 +148,7 @@ class RegistrarTests(WireTestCase):
         An operator who trusts the edges has such phones registered, and called over those; they are
         shown no header that they do not know.
         """
-        lenient = partial(Registrar, policy=Policy(rejectUnknownPath=False))
-        self.patch(tap, "Registrar", lambda *given: lenient(*given[:3], flowOf=given[4]))
+        self.patch(tap, "Registrar", lenient(Policy(rejectUnknownPath=False)))
         await self.laboratory.crash()
         await self.laboratory.restart()
         edge = await self.edge()
