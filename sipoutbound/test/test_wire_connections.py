@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sipoutbound.routing.branch import TIMER_C
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase
+from sipoutbound.test.line import within
 from sipoutbound.test.peer import Peer
 from sipoutbound.test.phone import DOMAIN, Phone
 from sipoutbound.transaction.timers import T1
@@ -185,4 +186,4 @@ class DatagramTests(WireTestCase):
         question = bytes(stream.compose(b"OPTIONS", b"sip:" + DOMAIN))
         stream.send(question.replace(b"Content-Length: 0\r\n", b""))
         await stream.told(400)
-        await stream.line.closed
+        await within(stream.line.closed, "the end of the connection")

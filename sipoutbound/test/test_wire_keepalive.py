@@ -169,6 +169,29 @@ class DatagramTests(WireTestCase):
             self.assertEqual(pack(">I", host ^ COOKIE), inet_aton(phone.local[0]))
         await phone.hearsNothing()
 
+    async def test_stunAttributes(self) -> None:
+        """
+        What a Binding request brings and need not be understood is passed over; what must be is
+        refused by name (420), and nothing is mapped then. The same request has the same answer.
+        """
+        phone = await self.phone(b"alice")
+        software = b"\x80\x22\x00\x04test"
+        phone.send(self.binding(b"abcdefghijkl", software))
+        answer = await phone.hears()
+        self.assertEqual(answer[:2], b"\x01\x01")
+        phone.send(self.binding(b"abcdefghijkl", software))
+        self.assertEqual(await phone.hears(), answer)
+        phone.send(self.binding(b"abcdefghijkl", b"\x00\x7f\x00\x04what" + software))
+        refusal = await phone.hears()
+        kind, length, cookie = unpack(">HHI", refusal[:8])
+        self.assertEqual((kind, length + 20, cookie), (0x0111, len(refusal), COOKIE))
+        self.assertEqual((refusal[8:20], length % 4), (b"abcdefghijkl", 0))
+        attributes = refusal[20:]
+        # ERROR-CODE: 420 as class 4 and number 20; UNKNOWN-ATTRIBUTES: that one.
+        self.assertEqual((attributes[:2], attributes[4:8]), (b"\x00\x09", b"\x00\x00\x04\x14"))
+        self.assertIn(b"\x00\x0a\x00\x02\x00\x7f", attributes)
+        self.assertNotIn(b"\x00\x20\x00\x08", attributes)
+
     async def test_noStun(self) -> None:
         """
         What begins like STUN and is none is ignored.
