@@ -117,13 +117,16 @@ class Forward:
 
     @ivar groups: groups of L{Target}, the next tried when the one in front of it has failed.
     @ivar headers: (name, value) pairs to put in front of the request's own.
+    @ivar watched: the address of record whose bindings they all are: a phone that registers for it
+        while these are tried is tried after them (RFC 3261 16.5).
     """
 
     groups: tuple[tuple[Target, ...], ...]
     headers: TextHeaders = field(default=())
+    watched: bytes = field(default=b"", eq=False)
 
-    def __init__(self, *groups: Any, headers: TextHeaders = ()) -> None:
-        self.__attrs_init__(_groups(groups), headers)
+    def __init__(self, *groups: Any, headers: TextHeaders = (), watched: bytes = b"") -> None:
+        self.__attrs_init__(_groups(groups), headers, watched)
 
 
 #: A response of L{Response} is passed on as it is: one that C{request.forward} gave.

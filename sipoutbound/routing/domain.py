@@ -55,8 +55,9 @@ class Domain:
             return await self.registrar.register(request.message)
         if request.target.user is None:
             return self._itself(request)
-        bindings = await self.location.lookup(request.target.aor())
-        return Forward(*targetGroups(bindings)) if bindings else _UNAVAILABLE
+        aor = request.target.aor()
+        bindings = await self.location.lookup(aor)
+        return Forward(*targetGroups(bindings), watched=aor) if bindings else _UNAVAILABLE
 
     def _itself(self, request: Request) -> Decision:
         if self.merged(request.message):
@@ -100,11 +101,18 @@ def targetGroups(bindings: Iterable[Binding]) -> list[tuple[Target, ...]]:
     """
     instances: dict[bytes, list[Binding]] = {}
     for binding in bindings:
-        # A binding without instance is an instance of its own: nothing else is known to reach it.
-        instances.setdefault(binding.instance or b"<" + binding.contact, []).append(binding)
+        instances.setdefault(instanceOf(binding), []).append(binding)
     devices = [sorted(flows, key=_preference) for flows in instances.values()]
     devices.sort(key=_firstQ)
     return [tuple(map(_device, group)) for _, group in groupby(devices, key=_firstQ)]
+
+
+def instanceOf(binding: Binding) -> bytes:
+    """
+    What tells the phone of a binding from others. A binding without instance is an instance of its
+    own: nothing else is known to reach it.
+    """
+    return binding.instance or b"<" + binding.contact
 
 
 def _preference(binding: Binding) -> tuple[int, float, float]:

@@ -8,17 +8,23 @@ from collections.abc import Callable, Iterable
 from itertools import repeat
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from sipoutbound.interfaces import ITransactions
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import unique
 from sipoutbound.message.uri import URI, cachedURI
+from sipoutbound.outbound.binding import Binding
 from sipoutbound.routing.best import bestOf
 from sipoutbound.routing.branch import Branch
 from sipoutbound.routing.breadth import Breadth
 from sipoutbound.routing.decision import Forward, Target
 from sipoutbound.routing.delivery import Delivery
+from sipoutbound.routing.domain import instanceOf, targetGroups
 from sipoutbound.routing.request import Request
+
+log = Logger()
 
 Groups = list[tuple[Target, ...]]
 
@@ -52,6 +58,8 @@ class Fork:
     _authoritative: bool = field(default=False, init=False)
     _expired: bool = field(default=False, init=False)
     _success: Response | None = field(default=None, init=False)
+    _watched: bytes = field(default=b"", init=False)
+    _called: set[bytes] = field(factory=set, init=False)
 
     @property
     def invite(self) -> bool:
@@ -75,14 +83,36 @@ class Fork:
         self._authoritative = any(
             target.binding is not None for group in forward.groups for target in group
         )
+        self._watched = forward.watched
+        bindings = (target.binding for group in forward.groups for target in group)
+        self._called = {instanceOf(binding) for binding in bindings if binding is not None}
         self._next()
 
     def _next(self) -> None:
         if self._groups and not self._decided:
             self._waiting = list(self._groups.pop(0))
             self._begin()
+        elif self._watched and not self._decided:
+            self._lookAgain(self._watched)
         else:
             self._conclude()
+
+    def _lookAgain(self, aor: bytes) -> None:
+        """
+        Find the phones that have registered meanwhile (RFC 3261 16.5), but for those that were
+        called: no instance is called over two of its flows (RFC 5626 7).
+        """
+        self._watched = b""
+        looking = Deferred.fromCoroutine(self.delivery.location.lookup(aor))
+        looking.addCallback(self._found, aor)
+        looking.addErrback(lambda failure: log.failure("while looking for phones", failure))
+        looking.addCallback(lambda _: self._next())
+
+    def _found(self, bindings: Iterable[Binding], aor: bytes) -> None:
+        news = [each for each in bindings if instanceOf(each) not in self._called]
+        if news:
+            self._groups, self._watched = targetGroups(news), aor
+            self._called.update(map(instanceOf, news))
 
     def _begin(self) -> None:
         """

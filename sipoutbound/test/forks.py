@@ -59,7 +59,7 @@ class Trial:
             self.passed.append,
             self.concluded.append,
         )
-        self.fork.start(Forward(*groups))
+        self.fork.start(Forward(*groups, watched=b"bob@example.com"))
         return self
 
     @property

@@ -5,13 +5,15 @@ Groups of targets: at once within a group, one group after the other, one answer
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.interfaces import Unreachable
 from sipoutbound.message.message import Request
 from sipoutbound.routing.decision import Target
-from sipoutbound.test.doubles import BINDING, FakeFlow, flowBinding, request
+from sipoutbound.test.doubles import BINDING, FakeFlow, FakeLocation, flowBinding, request
 from sipoutbound.test.forks import Trial, device
 
 
@@ -69,6 +71,38 @@ class ForkTests(SynchronousTestCase):
         bindings = [flowBinding(flow, contact=b"sip:b@10.0.0.1") for flow in self.flows[:2]]
         trial = Trial(self.flows).start(tuple(map(device, bindings)))
         self.assertEqual(trial.tried, [b"1", b"2"])
+
+    def test_registeredMeanwhile(self) -> None:
+        """
+        A phone that registers while the others ring is called after them (RFC 3261 16.5); a further
+        flow of one that was called is not (RFC 5626 7), nor is anybody after the last word.
+        """
+        old, new = (flowBinding(flow, instance=flow.label) for flow in self.flows[:2])
+        again = flowBinding(self.flows[2], 2, instance=b"1")
+        for status, tried in ((486, [b"1", b"2"]), (603, [b"1"]), (200, [b"1"])):
+            trial = Trial(self.flows).start(device(old))
+            trial.location.bindings[b"bob@example.com"] = (old, again, new)
+            trial.attempt().answer(status)
+            self.assertEqual(trial.tried, tried)
+        trial = Trial(self.flows).start(device(old))
+        trial.location.bindings[b"bob@example.com"] = (old, new)
+        trial.attempt().answer(486)
+        trial.attempt().answer(404)
+        self.assertEqual((trial.tried, trial.outcome), ([b"1", b"2"], [486]))
+
+    def test_notFound(self) -> None:
+        """
+        A location service that fails just then costs the caller nothing: it hears what there is.
+        """
+        trial = Trial(self.flows).start(device(flowBinding(self.flows[0])))
+
+        async def broken(location: FakeLocation, aor: bytes) -> NoReturn:
+            raise ZeroDivisionError
+
+        self.patch(FakeLocation, "lookup", broken)
+        trial.attempt().answer(486)
+        self.assertEqual(trial.outcome, [486])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_oneAfterTheOther(self) -> None:
         """

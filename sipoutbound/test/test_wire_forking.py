@@ -151,6 +151,24 @@ class ForkTests(WireTestCase):
         await alice.told(603)
         await low.hearsNothing()
 
+    async def test_registersMeanwhile(self) -> None:
+        """
+        A phone that registers while another rings is called when that one has refused (RFC 3261
+        16.5), and not over a second flow of its own.
+        """
+        alice, (bob,) = await self.phones(b"1")
+        alice.ask(b"INVITE", bob.aor)
+        invite = await bob.asked(b"INVITE")
+        bob.answer(invite, 180)
+        await alice.told(180)
+        again = await self.registered(b"bob", b"TCP", 2, like=bob)
+        late = await self.registered(b"bob")
+        bob.answer(invite, 486)
+        await bob.asked(b"ACK")
+        late.answer(await late.asked(b"INVITE"), 200)
+        await alice.told(200)
+        await again.hearsNothing()
+
     async def test_challenges(self) -> None:
         """
         The challenges of all phones are told together (RFC 3261 16.7 step 7).

@@ -176,6 +176,25 @@ class RequestTests(WireTestCase):
         alice.ask(b"MESSAGE", bob.aor)
         self.assertEqual((await bob.asked(b"MESSAGE")).uri, b"sip:bob@10.0.0.9;x=Y")
 
+    async def test_oncePerTarget(self) -> None:
+        """
+        Somebody whom two ways lead to is called once (RFC 3261 16.5).
+        """
+        alice, phone = await self.registered(b"alice"), await self.phone(b"carol")
+        contact = b"sip:%%b@%b:%d" % (HERE, phone.local[1])
+        for user, spelled in ((b"carol", b"desk"), (b"dave", b"%64esk")):
+            to = b"<sip:%b@%b>" % (user, DOMAIN)
+            phone.register(b"<" + contact % spelled + b">", to=to, callId=user)
+            await phone.told(200)
+        both = b"<sip:carol@%b>, <sip:dave@%b>" % (DOMAIN, DOMAIN)
+        phone.register(both, to=b"<sip:bob@%b>" % DOMAIN, callId=b"both")
+        await phone.told(200)
+        alice.ask(b"MESSAGE", b"sip:bob@" + DOMAIN)
+        message = await phone.asked(b"MESSAGE")
+        await phone.hearsNothing()
+        phone.answer(message, 200)
+        await alice.told(200)
+
     async def test_notCancelled(self) -> None:
         """
         Nothing but an INVITE is ever cancelled (RFC 3261 9.1): the slower phone is left alone.
