@@ -229,6 +229,10 @@ class ReturnTests(WireTestCase):
         caller.ask(b"INVITE", callee.aor, via=via)
         self.invite = await callee.asked(b"INVITE")
         await caller.abort()
+        streams = self.laboratory.server.flows.streams
+        await self.laboratory.until(
+            lambda: caller.local not in [flow.peer for flow in streams()], "its end is noticed"
+        )
 
     async def test_reconnected(self) -> None:
         """
