@@ -58,36 +58,36 @@ def _check(request: Request) -> None:
         raise Malformed("CSeq Names Another Method")
     request.need(b"call-id")
     for key in (b"to", b"from"):
-        _checkParty(key, values.get(key) or request.need(key))
+        text = values.get(key) or request.need(key)
+        if NAME_ADDRESS.fullmatch(text) is None:
+            raise Malformed(f"Bad {key.decode().title()} Header")
+        if text.count(b";") > 1:
+            _checkTag(text)
     _checkHops(request)
-    _checkVia(request)
+    if request.via.version != b"2.0":
+        raise Malformed("Bad Via")
+    if _COMMA in values[b"via"]:
+        _checkVias(values[b"via"])
     if request.target.headers is not None:
         # RFC 3261 19.1.1, table 1: nobody may take them for headers of the request.
         raise Malformed("Headers in Request-URI")
 
 
-def _checkParty(key: bytes, text: bytes) -> None:
+def _checkTag(address: bytes) -> None:
     """
-    To or From. With two tags it would be of two dialogs (RFC 3261 7.3.1: no parameter comes twice).
+    With two tags a request would be of two dialogs (RFC 3261 7.3.1: no parameter comes twice).
     """
-    if NAME_ADDRESS.fullmatch(text) is None:
-        raise Malformed(f"Bad {key.decode().title()} Header")
-    if text.lower().count(b"tag") > 1:
-        names = [name for name, _ in NameAddress.parse(text).params]
-        if names.count(b"tag") > 1:
-            raise Malformed("More Than One Tag")
+    names = [name for name, _ in NameAddress.parse(address).params]
+    if names.count(b"tag") > 1:
+        raise Malformed("More Than One Tag")
 
 
-def _checkVia(request: Request) -> None:
+def _checkVias(line: bytes) -> None:
     """
-    Whoever adds to a line whose commas mean something else than it takes them for is not answered.
+    A line whose commas mean something else than they seem to is not answered by.
     """
-    if request.via.version != b"2.0":
-        raise Malformed("Bad Via")
-    text = request.values[b"via"]
-    if _COMMA in text:
-        for value in splitList(text):
-            Via.parse(value)
+    for value in splitList(line):
+        Via.parse(value)
 
 
 def _checkHops(request: Request) -> None:
