@@ -118,7 +118,9 @@ class Conformance(SphinxDirective):
         rows: list[Row] = []
         for rfc in rfcs:
             roles = sorted({each.role for each in self.stated if each.rfc == rfc})
-            rows.append([link(titleOf(rfc), f"#rfc-{rfc}"), text("all"), *self._states(rfc, roles)])
+            rows.append(
+                [link(titleOf(rfc), f"#rfc-{rfc}"), text("every role"), *self._states(rfc, roles)]
+            )
             rows += [[text(""), text(role), *self._states(rfc, [role])] for role in roles]
         return grid("counts", ("RFC", "Role", *map(str.capitalize, STATES)), rows)
 

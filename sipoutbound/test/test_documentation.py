@@ -111,10 +111,10 @@ class ConformancePageTests(DocumentationTestCase):
         self.assertEqual(self.build(), (0, ""))
         page = self.page()
         for row in (
-            "RFC 3261: SIP all 1 1 1",
+            "RFC 3261: SIP every role 1 1 1",
             "proxy 1 0 1",
             "UA 0 1 0",
-            "RFC 5626: Outbound all 1 0 0",
+            "RFC 5626: Outbound every role 1 0 0",
             "RFC 3261 10, 16, 17, 18: MUST 95% 1 of 2",
             "3261-16.3-2 proxy MUST NOT not kept It is &lt;hard&gt;.",
             "3261-8.1.1-1 UA MUST not applicable There is no *user agent*.",
