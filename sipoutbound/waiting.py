@@ -180,11 +180,7 @@ class ServerTransaction(Transaction):
 
     def _do(self, action: Any, event: Input, message: Response | Request | None) -> None:
         if action is _SEND:
-            self._last = bytes(message)  # type: ignore[arg-type]
-            self._give(self._last)
-            if self.machine.state is _COMPLETED:
-                del self.request
-                self.cancelled = None
+            self._send(bytes(message))  # type: ignore[arg-type]
         elif action is _RESEND:
             if self._last is not None:
                 self.back.send(self._last)
@@ -198,9 +194,13 @@ class ServerTransaction(Transaction):
         elif action is Action.REPORT_TIMEOUT:
             log.info("no ACK of {peer}", peer=self.flow.peer)
 
-    def _give(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> None:
+        self._last = data
         if not self.back.send(data):
             self.stack.returned(self, data)
+        if self.machine.state is _COMPLETED:
+            del self.request
+            self.cancelled = None
 
 
 @implementer(IClientTransaction)

@@ -49,28 +49,31 @@ def checkResponse(response: Response) -> None:
 def _check(request: Request) -> None:
     if request.flaw is not None:
         raise request.flaw
-    keys, values = request.keys, request.values
-    if len(values) != len(keys):
-        _checkOnce(keys)
-    if NONE in values:
-        raise Malformed("Bad Header Line")
+    _checkLines(request)
     if request.cseq.method != request.method:
         raise Malformed("CSeq Names Another Method")
     request.need(b"call-id")
     for key in (b"to", b"from"):
-        text = values.get(key) or request.need(key)
-        if NAME_ADDRESS.fullmatch(text) is None:
-            raise Malformed(f"Bad {key.decode().title()} Header")
-        if text.count(b";") > 1:
-            _checkTag(text)
+        _checkAddress(key, request.values.get(key) or request.need(key))
     _checkHops(request)
-    if request.via.version != b"2.0":
-        raise Malformed("Bad Via")
-    if _COMMA in values[b"via"]:
-        _checkVias(values[b"via"])
+    _checkVias(request)
     if request.target.headers is not None:
         # RFC 3261 19.1.1, table 1: nobody may take them for headers of the request.
         raise Malformed("Headers in Request-URI")
+
+
+def _checkLines(request: Request) -> None:
+    if len(request.values) != len(request.keys):
+        _checkOnce(request.keys)
+    if NONE in request.values:
+        raise Malformed("Bad Header Line")
+
+
+def _checkAddress(key: bytes, text: bytes) -> None:
+    if NAME_ADDRESS.fullmatch(text) is None:
+        raise Malformed(f"Bad {key.decode().title()} Header")
+    if text.count(b";") > 1:
+        _checkTag(text)
 
 
 def _checkTag(address: bytes) -> None:
@@ -82,12 +85,16 @@ def _checkTag(address: bytes) -> None:
         raise Malformed("More Than One Tag")
 
 
-def _checkVias(line: bytes) -> None:
+def _checkVias(request: Request) -> None:
     """
     A line whose commas mean something else than they seem to is not answered by.
     """
-    for value in splitList(line):
-        Via.parse(value)
+    if request.via.version != b"2.0":
+        raise Malformed("Bad Via")
+    line = request.values[b"via"]
+    if _COMMA in line:
+        for value in splitList(line):
+            Via.parse(value)
 
 
 def _checkHops(request: Request) -> None:

@@ -15,8 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 _BREAK: Final = re.compile(rb"\r\n(?![ \t])")
 
 # RFC 3261 16.6: what a proxy may change or add, beside the Request-URI; Path is for REGISTER
-# (RFC 3327 5.2).
-_TOUCHABLE: Final = (b"via", b"v", b"max-forwards", b"route", b"record-route", b"path")
+# (RFC 3327 5.2), Max-Breadth tells how far it may be forked (RFC 5393 5.3).
+_TOUCHABLE: Final = (
+    b"via", b"v", b"max-forwards", b"route", b"record-route", b"path", b"max-breadth",
+)  # fmt: skip
 _VIA: Final = _TOUCHABLE[:2]
 _HOPS: Final = _TOUCHABLE[2]
 _LENGTH: Final = (b"content-length", b"l")

@@ -15,7 +15,6 @@ from sipoutbound.registrar import Registrar
 from sipoutbound.test.phone import Phone
 from sipoutbound.transport.flow import hostport
 
-
 #: What a phone behind the edge has sent its REGISTER with.
 VIA = b"SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKphone"
 

@@ -22,7 +22,6 @@ from sipoutbound.settings import (
     DATAGRAM,
     MEMORY,
     SQLITE,
-    STREAM,
     Listen,
     Networks,
     Settings,

@@ -176,8 +176,10 @@ class ServerTests(SynchronousTestCase):
         for method in (b"MESSAGE", b"REGISTER"):
             bench = self.bench = Bench()
             bench.receive(request(method))
+            transaction = bench.user.requests[0]
+            came = transaction.request
             for status in (200, 404, 200):
-                self.respond(status)
+                transaction.respond(Response.reply(came, status, toTag=b"b1"))
             bench.receive(request(method))
             self.assertEqual(bench.statuses, [200, 200])
 

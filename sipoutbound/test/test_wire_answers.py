@@ -154,7 +154,8 @@ class AnswerTests(WireTestCase):
         for method in (b"MESSAGE", b"MESSAGE", b"OPTIONS", b"INFO"):
             alice.ask(method, bob.aor, callId=b"same", number=b"7")
             asked = await bob.asked(method)
-            self.assertRegex(bytes(asked), rb"\r\nVia: SIP/2\.0/UDP [^;]+;branch=z9hG4bK\w{16,}")
+            via = rb"\r\nVia: SIP/2\.0/UDP [^;]+;rport;branch=z9hG4bK[\w-]{16,}\r\n"
+            self.assertRegex(bytes(asked), via)
             branches.add(asked.via.branch)
             bob.answer(asked, 200)
             await alice.told(200)
