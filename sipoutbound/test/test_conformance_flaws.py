@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.test.conformance import (
     KEPT,
+    LATER,
     LEVELS,
     NOT_APPLICABLE,
     NOT_KEPT,
@@ -119,6 +120,18 @@ class FlawsTests(SynchronousTestCase):
                     judged = Judgement(TOKEN.id, level, state, (), "It is hard.")
                     flaw = f"5626-5.1-4: {state}, but a {level} of RFC 5626 for {role}"
                     self.assertEqual(flaws([stated], [judged]), [flaw])
+
+    def test_later(self) -> None:
+        """
+        The one exception is left when it is needed no more.
+        """
+        self.assertEqual(LATER, ("5626-12-4",))
+        stated = Statement("5626-12-4", "5626", "12", "all", "REQUIRED")
+        judged = Judgement(stated.id, "REQUIRED", NOT_KEPT, (), "There is no TLS.")
+        self.assertEqual(flaws([stated], [judged]), [])
+        kept = evolve(judged, state=KEPT, tests=("a.B.test_c",), reason="")
+        flaw = "5626-12-4: kept, and needs its exception no longer"
+        self.assertEqual(flaws([stated], [kept]), [flaw])
 
     def test_notOwed(self) -> None:
         """
