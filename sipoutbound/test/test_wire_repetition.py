@@ -85,7 +85,8 @@ class SameTests(WireTestCase):
 
     async def test_oldAck(self) -> None:
         """
-        Its ACK for an answer has nothing to be told by from the INVITE, and reaches the callee.
+        Its ACK for an answer may look like that for a failure, which is for the server alone: it
+        reaches the callee, sent to the callee's Contact or to where the INVITE was.
         """
         bob, old, sent = await self.old()
         bob.answer(self.invite, 200)
@@ -95,6 +96,8 @@ class SameTests(WireTestCase):
         await old.hearsNothing()
         self.patch(Phone, "via", lambda phone: OLD)
         side.ask(b"ACK", 1)
+        self.assertEqual((await bob.asked(b"ACK")).callId, sent.callId)
+        old.acknowledge(sent, answer)
         self.assertEqual((await bob.asked(b"ACK")).callId, sent.callId)
 
 
