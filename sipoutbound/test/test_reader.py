@@ -181,6 +181,19 @@ class ReaderTests(SynchronousTestCase):
         self.reader.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.reactor.readers, [])
 
+    def test_mistake(self) -> None:
+        """
+        A mistake in what is made of a datagram or an error does not end the reading: one datagram
+        would put the whole server to silence.
+        """
+        self.taker.errors = [REFUSED, REFUSED]
+        self.taker.unreached = None  # type: ignore[assignment]
+        self.reader.doRead()
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 2)
+        self.reader.stopListening()
+        self.reader.connectionLost(Failure(ZeroDivisionError()))
+        self.assertEqual(self.reactor.readers, [self.reader])
+
     def test_kinds(self) -> None:
         """
         A destination that is unreachable is; source quench, time exceeded and a datagram that was

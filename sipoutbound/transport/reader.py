@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 
 from attrs import define
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -98,13 +98,16 @@ class Reader:
 
     def _errors(self) -> None:
         for peer in unreachable(self.taker.socket):
-            self.taker.refused(peer)
+            try:
+                self.taker.refused(peer)
+            except Exception:
+                log.failure("that {peer} cannot be reached was not taken", peer=peer)
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor takes a socket on which nothing waits but errors for one that is closed: take
-        the errors and go on. Otherwise it has stopped.
+        The reactor takes a socket on which nothing waits but errors for one that is closed, and one
+        of which the reading has failed for broken: take the errors and go on. Unless it stops.
         """
-        if reason.check(ConnectionDone) and self.fileno() >= 0:
+        if reason.check(ConnectionLost) is None and self.fileno() >= 0:
             self._errors()
             self.start()
