@@ -26,7 +26,8 @@ from sipoutbound.interfaces import (
 )
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Request, Response
-from sipoutbound.message.unique import steady, unique
+from sipoutbound.message.stateless import acknowledgesStateless, stateless
+from sipoutbound.message.unique import unique
 from sipoutbound.message.uri import URI
 from sipoutbound.message.validity import checkResponse, flawOf
 from sipoutbound.transaction.matching import (
@@ -149,20 +150,14 @@ class Stack:
         if transaction is not None:
             transaction.repeated(request)
         elif request.method == b"ACK":
-            self._acknowledged(flow, request)
+            if not acknowledgesStateless(request):
+                self._user.acknowledged(request, flow)
         elif request.method == b"CANCEL" and cancelledKey(request) not in self.servers:
             self._user.unmatched(request, flow, back)
         elif len(self.servers) >= self.room:
             self._refuse(back, request, 503, "Too Many Requests", ((b"Retry-After", RETRY_AFTER),))
         else:
             self._begin(ServerTransaction(self, key, request, flow, back))
-
-    def _acknowledged(self, flow: IFlow, request: Request) -> None:
-        """
-        An ACK of no transaction: for a 2xx, or for what was refused without one.
-        """
-        if request.to.param(b"tag") != _tag(request):
-            self._user.acknowledged(request, flow)
 
     def _begin(self, transaction: ServerTransaction) -> None:
         self.servers[transaction.key] = transaction
@@ -202,7 +197,7 @@ class Stack:
         Answer without remembering it (RFC 3261 8.2.7). An ACK is never answered.
         """
         if request.method != b"ACK":
-            flow.send(bytes(Response.reply(request, status, reason, headers, _tag(request))))
+            flow.send(bytes(stateless(request, status, reason, headers)))
 
     def _cancel(self, transaction: ServerTransaction) -> None:
         """
@@ -291,12 +286,3 @@ def _lost(where: bytes, failure: Failure) -> None:
         log.failure("while reaching {where}", failure, where=where)
     else:
         log.info("a response is lost: {why}", why=failure.getErrorMessage())
-
-
-def _tag(request: Request) -> bytes:
-    """
-    The To tag of a refusal that is not remembered: the same for a repeated request, and known again
-    in the ACK for it (RFC 3261 8.2.7).
-    """
-    texts = (request.values.get(key, b"") for key in (b"from", b"call-id"))
-    return steady(request.via.branch or b"", *texts)
