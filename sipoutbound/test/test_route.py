@@ -250,6 +250,13 @@ class RouteTests(SynchronousTestCase):
             self.inspect(*route, uri=b"sip:bob@example.com;lr")
             self.assertEqual(self.passage.uri, "sip:bob@example.com;lr")
 
+    def test_cancel(self) -> None:
+        """
+        A CANCEL of nothing known is of nothing that a plugin has seen: it has no business with it.
+        """
+        self.inspect(method=b"CANCEL")
+        self.assertEqual(self.seen(), [0, 1, 0])
+
     def test_dialogElsewhere(self) -> None:
         """
         Within a dialog the Request-URI is somebody's Contact: on our host, but at a port that is
