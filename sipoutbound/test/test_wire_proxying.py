@@ -101,6 +101,20 @@ class AnswerTests(WireTestCase):
         self.assertEqual((await alice.told(302)).all(b"contact"), [contact])
         await moved.hearsNothing()
 
+    async def test_lastHop(self) -> None:
+        """
+        What ends here may have no hop left (RFC 3261 16.3 step 3): the server answers a question to
+        itself, and registers who asks; a question to a user would have to go on.
+        """
+        alice = await self.registered(b"alice")
+        for message, status in (
+            (alice.compose(b"OPTIONS", b"sip:" + DOMAIN), 200),
+            (alice.compose(b"OPTIONS", alice.aor), 483),
+            (alice.compose(b"REGISTER", b"sip:" + DOMAIN, to=b"<%b>" % alice.aor), 200),
+        ):
+            alice.send(bytes(message).replace(b"Max-Forwards: 70", b"Max-Forwards: 0"))
+            await alice.told(status)
+
     async def test_noEarlyTrying(self) -> None:
         """
         Only an INVITE is told at once that it is under way (RFC 3261 16.2, RFC 4320 4.1).
@@ -209,6 +223,28 @@ class RequestTests(WireTestCase):
         await other.hearsNothing()
         alice.cancel(alice.compose(b"MESSAGE", one.aor))
         await one.asked(b"CANCEL")
+
+    async def test_betweenTransports(self) -> None:
+        """
+        What a client repeats over UDP, where it may be lost, goes over a connection once, and each
+        repetition is answered (RFC 3261 16.1); a connection's goes over UDP until it is answered.
+        """
+        alice, bob = await self.registered(b"alice"), await self.registered(b"bob", b"TCP")
+        message = alice.ask(b"MESSAGE", bob.aor)
+        came = await bob.asked(b"MESSAGE")
+        alice.send(message)
+        await bob.hearsNothing()
+        bob.answer(came, 200)
+        await alice.told(200)
+        alice.send(message)
+        await alice.told(200)
+        bob.ask(b"MESSAGE", alice.aor)
+        first = await alice.asked(b"MESSAGE")
+        self.advance(0.5)
+        self.assertEqual(bytes(await alice.asked(b"MESSAGE")), bytes(first))
+        alice.answer(first, 200)
+        await bob.told(200)
+        await bob.hearsNothing()
 
     async def test_cancelIsBare(self) -> None:
         """
