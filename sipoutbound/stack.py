@@ -239,11 +239,13 @@ class Stack:
         """
         flow = transaction.flow
         if self.hops is None or not flow.reliable:
+            transaction.undelivered()
             return
         port = transaction.request.via.port or PORTS[flow.transport]
         where = hostport((flow.peer[0], port)) + b";transport=" + flow.transport.lower()
         reaching = Deferred.fromCoroutine(self.hops.reach(URI.parse(b"sip:" + where)))
         reaching.addCallbacks(lambda other: other.send(data), partial(_lost, where))
+        reaching.addCallback(partial(_told, transaction))
 
     # Transactions of ours
 
@@ -281,8 +283,14 @@ class Stack:
             transaction.flowFailed()
 
 
-def _lost(where: bytes, failure: Failure) -> None:
+def _told(transaction: ServerTransaction, sent: bool) -> None:
+    if not sent:
+        transaction.undelivered()
+
+
+def _lost(where: bytes, failure: Failure) -> bool:
     if failure.check(Unreachable) is None:
         log.failure("while reaching {where}", failure, where=where)
     else:
         log.info("a response is lost: {why}", why=failure.getErrorMessage())
+    return False

@@ -191,8 +191,8 @@ class ServerTransaction(Transaction):
             self.stop()
         elif action is _DESTROY:
             self._forget(None)
-        elif action is Action.REPORT_TIMEOUT:
-            log.info("no ACK of {peer}", peer=self.flow.peer)
+        else:
+            self._report(action)
 
     def _send(self, data: bytes) -> None:
         self._last = data
@@ -201,6 +201,24 @@ class ServerTransaction(Transaction):
         if self.machine.state is _COMPLETED:
             del self.request
             self.cancelled = None
+
+    def undelivered(self) -> None:
+        """
+        A response could not be sent, nowhere (RFC 3261 17.2.4).
+        """
+        self.feed(Event.TRANSPORT_ERROR)
+
+    def _report(self, action: Any) -> None:
+        """
+        Nothing can be done about it, but for a call that still rings: its caller has left, so that
+        nobody could talk to who picks up.
+        """
+        if action is Action.REPORT_TIMEOUT:
+            log.info("no ACK of {peer}", peer=self.flow.peer)
+            return
+        rings = self.request.method == b"INVITE" and self.machine.state is State.PROCEEDING
+        if rings and self.flow.reliable and self.cancelled is not None:
+            self.cancelled()
 
 
 @implementer(IClientTransaction)

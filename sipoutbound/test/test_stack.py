@@ -169,6 +169,21 @@ class ServerTests(SynchronousTestCase):
                 bench.receive(request(method))
                 self.assertEqual((len(bench.user.requests), len(bench.stack.servers)), (1, 1))
 
+    def test_callerLeft(self) -> None:
+        """
+        When a response can be sent nowhere and the call still rings, whoever has it rung is told to
+        stop; not over UDP, where it may be a loss as any other, nor when the call is accepted.
+        """
+        told: list[int] = []
+        for status, flow, times in ((180, FakeFlow(), 1), (180, udp(), 0), (200, FakeFlow(), 0)):
+            bench = self.bench = Bench(flow=flow)
+            bench.receive(request())
+            told.clear()
+            bench.user.requests[0].cancelled = partial(told.append, status)
+            flow.takes = False
+            self.respond(status)
+            self.assertEqual(len(told), times)
+
     def test_oneFinal(self) -> None:
         """
         A request has one final response; what the user says after it is not sent.

@@ -263,6 +263,20 @@ class ReturnTests(WireTestCase):
         await bob.asked(b"ACK")
         await bob.hearsNothing()
 
+    async def test_ringsForNobody(self) -> None:
+        """
+        A phone does not ring on for a caller who has left and can't be reached.
+        """
+        bob, caller = await self.registered(b"bob"), await self.phone(b"caller", b"TCP")
+        peer = Peer().listen(LOOPBACK)
+        await self.asked(caller, peer, bob)
+        await peer.close()
+        bob.answer(self.invite, 180)
+        bob.answer(await bob.asked(b"CANCEL"), 200)
+        bob.answer(self.invite, 487)
+        await bob.asked(b"ACK")
+        await bob.hearsNothing()
+
     async def test_sameConnection(self) -> None:
         """
         As long as it is open the connection of the request has its response, whatever the Via says.
