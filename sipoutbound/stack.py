@@ -237,11 +237,11 @@ class Stack:
         made, to the same host, at the port that the request's Via names (RFC 3261 18.2.2). Nothing
         is sent to any other host that a Via may name: it would be the choice of strangers.
         """
-        flow = transaction.flow
+        flow, request = transaction.flow, transaction.request
         if self.hops is None or not flow.reliable:
             transaction.undelivered()
             return
-        port = transaction.request.via.port or PORTS[flow.transport]
+        port = request.via.port or PORTS[flow.transport]
         where = hostport((flow.peer[0], port)) + b";transport=" + flow.transport.lower()
         reaching = Deferred.fromCoroutine(self.hops.reach(URI.parse(b"sip:" + where)))
         reaching.addCallbacks(lambda other: other.send(data), partial(_lost, where))

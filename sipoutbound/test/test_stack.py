@@ -162,10 +162,13 @@ class ServerTests(SynchronousTestCase):
             for status in (200, 486):
                 bench = self.bench = Bench()
                 bench.receive(request(method))
-                bench.flow.takes = False
+                (back,) = (each.back for each in bench.stack.servers.values())
+                assert isinstance(back, FakeFlow)
+                back.takes = False
                 self.respond(status)
                 bench.pass_(5)
-                bench.flow.takes = True
+                self.assertEqual(bench.statuses, [])
+                back.takes = True
                 bench.receive(request(method))
                 self.assertEqual((len(bench.user.requests), len(bench.stack.servers)), (1, 1))
 
@@ -180,9 +183,11 @@ class ServerTests(SynchronousTestCase):
             bench.receive(request())
             told.clear()
             bench.user.requests[0].cancelled = partial(told.append, status)
-            flow.takes = False
+            (back,) = (each.back for each in bench.stack.servers.values())
+            assert isinstance(back, FakeFlow)
+            back.takes = False
             self.respond(status)
-            self.assertEqual(len(told), times)
+            self.assertEqual((len(told), bench.statuses), (times, []))
 
     def test_oneFinal(self) -> None:
         """
