@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, TimeoutError, gatherResults
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.logger import Logger
 from twisted.names import client, dns
 from twisted.names.error import (
@@ -146,8 +146,11 @@ class NameDirectory:
 
         @raise Unanswered: when nobody says, and no question has any.
         """
+        # All are asked before the first is waited for. Who gives up waiting leaves the others to
+        # themselves: nothing that they come to is an error.
         asked = [Deferred.fromCoroutine(self._ask(*question)) for question in questions]
-        settled = await gatherResults([each.addErrback(_unanswered) for each in asked])
+        answered = [each.addErrback(_unanswered) for each in asked]
+        settled = [await each for each in answered]
         found = [[] if isinstance(each, Unanswered) else each for each in settled]
         for each in settled:
             if isinstance(each, Unanswered) and not any(found):
