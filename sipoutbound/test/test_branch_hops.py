@@ -428,3 +428,48 @@ class LargeTests(SynchronousTestCase):
         message = request(b"MESSAGE", b"sip:bob@example.com", body=b"x" * 5000)
         trial = Trial((udp(b"1"),), message).toPhone()
         self.assertEqual((trial.tried, trial.hops.reached), ([b"1"], []))
+
+    def test_tooLarge(self) -> None:
+        """
+        What no datagram can carry, and no connection takes, is refused (513), not lost.
+        """
+        message = request(b"MESSAGE", b"sip:bob@example.com", body=b"x" * 65_500)
+        trial = Trial((), message)
+        trial.hops.larger[DOMAIN] = udp(b"udp again")
+        trial.hops.ways[DOMAIN] = [udp(b"udp")]
+        trial.start(Target(DOMAIN))
+        self.assertEqual((trial.tried, trial.outcome), ([], [513]))
+
+
+class BreadthTests(SynchronousTestCase):
+    """
+    Several addresses and Max-Breadth (RFC 5393 5.3.3): what may still be answered counts.
+    """
+
+    def trial(self, breadth: bytes) -> Trial:
+        """
+        An INVITE with this Max-Breadth to two addresses.
+        """
+        return trialOf(
+            request(b"INVITE", DOMAIN, b"Max-Breadth: " + breadth), udp(b"1"), udp(b"2")
+        )
+
+    def test_one(self) -> None:
+        """
+        With 1 nobody else is called while the first may answer, but is after it has refused.
+        """
+        trial = self.trial(b"1")
+        trial.wait(SILENCE)
+        self.assertEqual(trial.tried, [b"1"])
+        trial.attempt().answer(503)
+        self.assertEqual(trial.tried, [b"1", b"2"])
+        self.assertEqual(trial.attempt().request.first(b"max-breadth"), b"1")
+
+    def test_shared(self) -> None:
+        """
+        All that are under way have together no more than came.
+        """
+        trial = self.trial(b"7")
+        trial.wait(SILENCE)
+        given = [int(begun.request.need(b"max-breadth")) for begun in trial.transactions.begun]
+        self.assertEqual((trial.tried, sum(given)), ([b"1", b"2"], 7))

@@ -75,6 +75,18 @@ class FailureTests(LocatingTestCase):
         flow.answer(await flow.asked(b"MESSAGE"), 200)
         await alice.told(200)
 
+    async def test_unheard(self) -> None:
+        """
+        Nobody has the UDP port of the first, and its machine says so (ICMP): likewise.
+        """
+        alice, second = await self.registered(b"alice"), await self.server()
+        (nobody,) = freePorts(1)
+        self.dns.add("_sip._udp.foreign.test", srv(1, nobody, b"a.test"),
+                     srv(2, second.local[1], b"a.test"))  # fmt: skip
+        alice.ask(b"INVITE", URI)
+        second.answer(await second.asked(b"INVITE"), 200)
+        await alice.told(200)
+
     async def test_broken(self) -> None:
         """
         The first closes the connection without an answer: likewise.
