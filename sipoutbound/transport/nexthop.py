@@ -179,8 +179,10 @@ class Hops:
 
     async def _located(self) -> Hop | None:
         finding = Deferred.fromCoroutine(self._candidates.next())
+        if not finding.called:
+            finding.addTimeout(LOOKUP_TIMEOUT, self._net.reactor)
         try:
-            return await finding.addTimeout(LOOKUP_TIMEOUT, self._net.reactor)
+            return await finding
         except TimeoutError:
             raise Unreachable(f"nothing is known about {self._uri} in time") from None
 
