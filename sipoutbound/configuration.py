@@ -120,5 +120,6 @@ KINDS: dict[str, Callable[[object], list[str] | None]] = {
     "flow-timer": seconds,
     "state": string,
     "route": strings,
+    "resolver": strings,
     "allow-anonymous": truth,
 }

@@ -81,11 +81,43 @@ class INextHops(Interface):
     The ways to peers that have no flow to us.
     """
 
-    def reach(uri: Any) -> Coroutine[Any, Any, IFlow]:
+    def towards(uri: Any, key: bytes) -> IHops:
         """
-        A flow to where a URI leads, made if there is none.
+        The ways to where a URI leads. Nothing is looked up yet.
 
-        @raise Unreachable: when there is no way.
+        @param key: with the same key equal servers are tried in the same order (RFC 3263 4.4).
+        """
+
+
+class IHops(Interface):
+    """
+    The ways to where one URI leads, for one request: the addresses of the next hop, one after the
+    other (RFC 3261 16.6 step 7, RFC 3263 4).
+    """
+
+    more: bool = Attribute("Whether another address may be left.")
+    large: bool = Attribute("Whether TCP comes first, as the request is too large for UDP.")
+
+    def next() -> Coroutine[Any, Any, IFlow]:
+        """
+        The flow to the next address that can be reached, made if there is none.
+
+        @raise Unreachable: when there is none any more.
+        """
+
+    def again() -> Coroutine[Any, Any, IFlow]:
+        """
+        The flow to the present address once more, a new one if it has ended.
+
+        @raise Unreachable: when it can't be reached.
+        """
+
+    def larger() -> Coroutine[Any, Any, IFlow]:
+        """
+        A flow in place of the present one, over TCP if at all possible: the request is too large
+        for UDP (RFC 3261 18.1.1).
+
+        @raise Unreachable: when there is none.
         """
 
 

@@ -89,6 +89,13 @@ class Options(usage.Options):
         """
         self._add("route", spec)
 
+    def opt_resolver(self, spec: str) -> None:
+        """
+        ADDRESS[:PORT], a DNS server to ask about other domains; can be repeated, each is asked when
+        those in front of it have not answered. [default: those in /etc/resolv.conf]
+        """
+        self._add("resolver", spec)
+
     def opt_config(self, path: str) -> None:
         """
         A TOML file with these options under the same names; the command line wins.
@@ -175,6 +182,7 @@ _FIELDS = {
     "location": ("location", lambda given: given.read(settings.location)[0]),
     "flow-timer": ("flowTimer", lambda given: given.read(settings.flowTimer)[0]),
     "state": ("state", lambda given: given.read(settings.path)[0]),
+    "resolver": ("resolvers", lambda given: given.read(settings.resolver)),
     "route": ("routes", lambda given: given.read(settings.route)),
     "allow-anonymous": ("allowAnonymous", lambda given: bool(given.texts)),
 }

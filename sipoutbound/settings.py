@@ -16,6 +16,7 @@ from sipoutbound.outbound.keepalive import LONGEST, SHORTEST
 
 _HOST = re.compile(HOST)
 _ADVERTISE = re.compile(r"([^:]*):(\[.*?\]|[^:]*)(?::([^:]*))?", re.DOTALL)
+_RESOLVER = re.compile(r"(\[[^]]*\]|[^:]*)(?::([^:]*))?")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 DATAGRAM, CONNECTION, STREAM = "udp", "tcp", "stream"
 MEMORY, SQLITE = "memory", "sqlite"
@@ -171,6 +172,18 @@ def advertised(text: str) -> tuple[str, Advertised]:
     return parts[1], (host(parts[2]), None if parts[3] is None else port(parts[3], 1))
 
 
+def resolver(text: str) -> tuple[str, int]:
+    """
+    @param text: C{ADDRESS} or C{ADDRESS:PORT} of a DNS server, IPv6 in brackets.
+    @return: the address without brackets, and the port.
+    @raise ValueError: with what would be right.
+    """
+    parts = _RESOLVER.fullmatch(text)
+    if parts is None or not isAddress(parts[1].strip("[]")):
+        raise ValueError("must be the IP address of a DNS server, with :PORT or without")
+    return parts[1].strip("[]"), port(parts[2] or "53", 1)
+
+
 def location(text: str) -> tuple[str, Path | None]:
     """
     @param text: C{memory:}, or C{sqlite:PATH}.
@@ -250,6 +263,7 @@ class Settings:
     @ivar flowTimer: seconds, RFC 5626 4.4 and 5.4.
     @ivar state: the folder with the keys of flow tokens and the embedded database.
     @ivar routes: name and argument of each routing plugin, the outermost first.
+    @ivar resolvers: the DNS servers to ask, address and port; those of the system where empty.
     @ivar allowAnonymous: whether strangers may register over a network.
     """
 
@@ -264,7 +278,19 @@ class Settings:
     state: Path = field(factory=lambda: path("sipoutbound.state"))
     location: tuple[str, Path | None] = field()
     routes: tuple[tuple[str, str | None], ...] = ()
+    resolvers: tuple[tuple[str, int], ...] = ()
     allowAnonymous: bool = False
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """
+        6 and 4, the kinds of addresses that are listened on; both where that can't be told.
+        """
+        if any(one.transport == STREAM for one in self.listen):
+            return 6, 4
+        found = {ip_address(one.interface or "0.0.0.0").version for one in self.listen}
+        everywhere = any(one.interface == "::" for one in self.listen)
+        return (6, 4) if everywhere else tuple(sorted(found, reverse=True))
 
     @location.default
     def _embedded(self) -> tuple[str, Path | None]:

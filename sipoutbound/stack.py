@@ -5,12 +5,10 @@ Where pure meets reactor: messages to transactions, actions to flows, timers (RF
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from math import inf
 from typing import Any, Final
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -18,17 +16,14 @@ from zope.interface import implementer
 from sipoutbound.interfaces import (
     IClientTransaction,
     IFlow,
-    INextHops,
     IResponses,
     ITransactions,
     ITransactionUser,
-    Unreachable,
 )
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.stateless import acknowledgesStateless, stateless
 from sipoutbound.message.unique import unique
-from sipoutbound.message.uri import URI
 from sipoutbound.message.validity import checkResponse, flawOf
 from sipoutbound.transaction.matching import (
     cancelledKey,
@@ -39,7 +34,6 @@ from sipoutbound.transaction.matching import (
     serverKey,
 )
 from sipoutbound.transaction.wheel import Wheel
-from sipoutbound.transport.flow import hostport
 from sipoutbound.transport.listener import PORTS
 from sipoutbound.waiting import ClientTransaction, ServerTransaction
 
@@ -60,14 +54,15 @@ class Stack:
 
     @ivar reactor: gives the time and wakes us.
     @ivar user: whom new requests go to; set before the first message.
-    @ivar hops: makes connections for responses; set before the first message.
     @ivar room: server transactions at most; more requests are answered 503.
+    @ivar returning: takes a request, its flow, the response that this does not take, and what to
+        call when nobody else does.
     """
 
     reactor: Any
     user: ITransactionUser | None = None
     room: int = IN_HAND
-    hops: INextHops | None = None
+    returning: Callable[[Request, IFlow, bytes, Callable[[], None]], None] | None = None
     _wheel: Wheel = field(init=False)
     _alarm: Any = field(default=None, init=False)
     _due: float = field(default=inf, init=False)
@@ -233,19 +228,13 @@ class Stack:
 
     def returned(self, transaction: ServerTransaction, data: bytes) -> None:
         """
-        The flow of a request takes its response no more. Where it was a connection, another one is
-        made, to the same host, at the port that the request's Via names (RFC 3261 18.2.2). Nothing
-        is sent to any other host that a Via may name: it would be the choice of strangers.
+        The flow of a request takes its response no more: let it go another way, if there is one.
         """
-        flow, request = transaction.flow, transaction.request
-        if self.hops is None or not flow.reliable:
+        if self.returning is None:
             transaction.undelivered()
-            return
-        port = request.via.port or PORTS[flow.transport]
-        where = hostport((flow.peer[0], port)) + b";transport=" + flow.transport.lower()
-        reaching = Deferred.fromCoroutine(self.hops.reach(URI.parse(b"sip:" + where)))
-        reaching.addCallbacks(lambda other: other.send(data), partial(_lost, where))
-        reaching.addCallback(partial(_told, transaction))
+        else:
+            request, flow = transaction.request, transaction.flow
+            self.returning(request, flow, data, transaction.undelivered)
 
     # Transactions of ours
 
@@ -273,7 +262,7 @@ class Stack:
         self.room = 0
         for transaction in tuple(self.servers.values()):
             transaction.refuse(503, ((b"Retry-After", RETRY_AFTER),))
-        self.hops = None
+        self.returning = None
 
     def flowLost(self, flow: IFlow) -> None:
         """
@@ -281,16 +270,3 @@ class Stack:
         """
         for transaction in tuple(flow.pending or ()):
             transaction.flowFailed()
-
-
-def _told(transaction: ServerTransaction, sent: bool) -> None:
-    if not sent:
-        transaction.undelivered()
-
-
-def _lost(where: bytes, failure: Failure) -> bool:
-    if failure.check(Unreachable) is None:
-        log.failure("while reaching {where}", failure, where=where)
-    else:
-        log.info("a response is lost: {why}", why=failure.getErrorMessage())
-    return False

@@ -43,6 +43,7 @@ from sipoutbound.routing.trust import Trust
 from sipoutbound.settings import Settings
 from sipoutbound.stack import Stack
 from sipoutbound.state import keysIn, madeFolder
+from sipoutbound.transport.directory import NameDirectory
 from sipoutbound.transport.flow import Flow, hostport
 from sipoutbound.transport.listen import (
     BoundService,
@@ -54,6 +55,7 @@ from sipoutbound.transport.listen import (
 )
 from sipoutbound.transport.listener import Listener
 from sipoutbound.transport.nexthop import NextHops
+from sipoutbound.transport.returning import Returning
 from sipoutbound.transport.table import Flows
 
 __all__ = ["Options", "makeService"]
@@ -95,6 +97,7 @@ class Server(MultiService):
         self.flows = Flows(keysIn(settings.state), reactor.seconds, self.stack.later, self._lost)
         self.names = Names(frozenset(name.encode() for name in settings.domains))
         self.location = Location(reactor, time, self._revived)
+        self.directory = NameDirectory(reactor, settings.resolvers, settings.families)
         self._store()
         self.location.setServiceParent(self)
         self._listen()
@@ -154,7 +157,8 @@ class Server(MultiService):
         timer = FlowTimer(self.settings.flowTimer)
         inner = PathInsertion(users, timer, self._serves)
         tree = RouteInspection(self.names, self.flows, inner, branching, outgoing)
-        hops = self.stack.hops = NextHops(self.reactor, self._dialling())
+        hops = NextHops(self.reactor, self._dialling(), self.directory)
+        self.stack.returning = Returning(hops, Trust(self.settings.trust).includes).send
         ways = Ways(self.names, self.flows, hops, self.location)
         self.stack.user = Proxy(tree, users, self.stack, ways)
 
@@ -244,6 +248,7 @@ class Server(MultiService):
         self.stack.drain()
         for flow in self.flows.streams():
             flow.close()
+        self.directory.close()
         stopped: Deferred[Any] = super().stopService()
         return stopped.addCallback(lambda _: self.stack.stop())
 

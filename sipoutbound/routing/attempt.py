@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 from zope.interface import implementer
 
-from sipoutbound.interfaces import IClientTransaction, IFlow, IResponses
-from sipoutbound.message import message as wire
+from sipoutbound.interfaces import IClientTransaction, IResponses
 from sipoutbound.message.message import Response
-from sipoutbound.message.unique import uniqueBranch
+from sipoutbound.routing.course import Course
 from sipoutbound.routing.decision import Target
-from sipoutbound.routing.delivery import measure
+from sipoutbound.routing.delivery import Copy, measure
 
 if TYPE_CHECKING:
-    from sipoutbound.routing.branch import Branch
+    from sipoutbound.routing.search import SequentialSearch
 
 
 @implementer(IResponses)
@@ -28,6 +27,7 @@ class Attempt:
 
     @ivar branch: whom its outcome concerns.
     @ivar target: where it goes.
+    @ivar course: the addresses of its next hop; C{None} where it goes down a flow of ours.
     @ivar reused: it went over a connection that had been used before, and may have been about to
         be closed.
     @ivar heard: whether a provisional response has come.
@@ -35,8 +35,9 @@ class Attempt:
     @ivar abandoned: the branch has gone on to the next flow; what still comes is late.
     """
 
-    branch: Branch
+    branch: SequentialSearch
     target: Target
+    course: Course | None = None
     reused: bool = False
     heard: bool = False
     breadth: int = 1
@@ -50,18 +51,29 @@ class Attempt:
         """
         return self._transaction is not None and self._transaction.answered
 
-    def begin(self, request: wire.Request, flow: IFlow) -> None:
+    @property
+    def hopeless(self) -> bool:
+        """
+        Whether nothing at all has come, from this address or from those tried before, and there is
+        no other.
+        """
+        course = self.course
+        if course is None:
+            return not self.answered
+        return not (course.answered or course.more) and course.latest is self
+
+    def begin(self, copy: Copy) -> None:
         """
         Send it.
-
-        @param request: complete but for our Via.
         """
-        branch = uniqueBranch() + self.branch.fork.delivery.mark
         breadth = b"%d" % self.breadth
-        if request.first(b"max-breadth") != breadth:
-            request.set(b"Max-Breadth", breadth)
-        request.put(b"Via", flow.via + branch)
-        self._transaction = self.branch.fork.transactions.begin(request, branch, flow, self)
+        if copy.request.first(b"max-breadth") != breadth:
+            copy.request.set(b"Max-Breadth", breadth)
+        if self.course is not None:
+            self.course.latest = self
+        self.reused = copy.flow.reliable and copy.flow.pending is not None
+        transactions = self.branch.fork.transactions
+        self._transaction = transactions.begin(copy.request, copy.branch, copy.flow, self)
 
     def cancel(self) -> None:
         """
@@ -84,6 +96,8 @@ class Attempt:
         if response.status >= 300:
             # After a 2xx nobody else is to be tried: there is nobody to leave it to.
             self.release()
+        if self.course is not None:
+            self.course.answered = True
         forwarded = response.copy()
         forwarded.pop(b"via")
         if self.branch.fork.request.flow.reliable:

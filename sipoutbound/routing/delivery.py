@@ -8,10 +8,11 @@ from typing import Final
 
 from attrs import define, evolve, field
 
-from sipoutbound.interfaces import IFlow, IFlows, ILocation, INextHops
+from sipoutbound.interfaces import IFlow, IFlows, IHops, ILocation, INextHops
 from sipoutbound.message import message as wire
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.header import NameAddress
+from sipoutbound.message.unique import uniqueBranch
 from sipoutbound.message.uri import URI, cachedURI
 from sipoutbound.outbound.flowtoken import Forged
 from sipoutbound.routing.decision import Target, TextHeaders
@@ -35,6 +36,20 @@ class Ways:
     location: ILocation
 
 
+@define(frozen=True, eq=False)
+class Copy:
+    """
+    A request ready to be sent.
+
+    @ivar branch: of our Via, which is on top.
+    @ivar flow: where it goes.
+    """
+
+    request: wire.Request
+    branch: bytes
+    flow: IFlow
+
+
 class _Gone:
     """
     Stands for a flow that is no more.
@@ -51,6 +66,7 @@ class Delivery:
     @ivar request: as it came, less our own Routes.
     @ivar ways: flows and next hops.
     @ivar headers: what a router adds.
+    @ivar branch: of all its Vias, where each repetition is to have the same.
     @ivar mark: the second part of the branches of our Vias, by which a loop is known.
     """
 
@@ -58,6 +74,7 @@ class Delivery:
     ways: Ways
     headers: TextHeaders = ()
     mark: bytes = b""
+    branch: bytes = b""
     _hops: int = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -89,16 +106,29 @@ class Delivery:
             # Sealed by keys that we no longer have: a flow of another time. Or no way at all.
             return _GONE
 
-    async def reach(self, target: Target) -> IFlow:
+    def hops(self, target: Target) -> IHops:
         """
-        A flow to the next hop: the first Route, or else the Request-URI (RFC 3261 16.6 step 6, 7).
+        The ways to the next hop: the first Route, or else the Request-URI (RFC 3261 16.6 step 6,
+        7). What belongs to one call takes the same of several servers that are equal.
+
+        @raise Malformed: when what leads there is no URI.
         """
-        routes = target.route or tuple(self.request.message.all(b"route"))
+        message = self.request.message
+        routes = target.route or tuple(message.all(b"route"))
         uri = NameAddress.parse(routes[0]).uri if routes else self._target(target)
-        return await self.ways.hops.reach(uri)
+        return self.ways.hops.towards(uri, message.callId)
 
     def _target(self, target: Target) -> URI:
         return self.request.target if target.uri is None else URI.parse(target.uri)
+
+    def copy(self, target: Target, flow: IFlow) -> Copy:
+        """
+        The request as it is sent down a flow, with a Via of our own (RFC 3261 16.6 step 8).
+        """
+        branch = self.branch or uniqueBranch() + self.mark
+        request = self.message(target, flow)
+        request.put(b"Via", flow.via + branch)
+        return Copy(request, branch, flow)
 
     def message(self, target: Target, flow: IFlow) -> wire.Request:
         """

@@ -16,6 +16,7 @@ from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import MAGIC
 from sipoutbound.routing.breadth import breadthOf
+from sipoutbound.routing.course import Course
 from sipoutbound.routing.decision import Decision, Forward, Reply, Target
 from sipoutbound.routing.delivery import Delivery, Ways
 from sipoutbound.routing.loop import LOOP, LoopDetection
@@ -68,16 +69,17 @@ class StatelessProxy:
 
     async def _sent(self, request: Request, target: Target, mark: bytes) -> Reply | None:
         delivery = Delivery(request, self.ways)
+        delivery.branch = statelessBranch(request.message) + mark
+        flow = delivery.flowOf(target)
+        if flow is not None and not flow.alive:
+            return Reply(430)
         try:
-            flow = delivery.flowOf(target) or await delivery.reach(target)
+            course = Course(delivery, target)
+            copy = await course.next() if flow is None else delivery.copy(target, flow)
         except Unreachable:
             return _UNREACHABLE
-        if not flow.alive:
-            return Reply(430)
-        sent = delivery.message(target, flow)
-        sent.set(b"Max-Breadth", b"%d" % breadthOf(sent))
-        sent.put(b"Via", flow.via + statelessBranch(request.message) + mark)
-        flow.send(bytes(sent))
+        copy.request.set(b"Max-Breadth", b"%d" % breadthOf(copy.request))
+        copy.flow.send(bytes(copy.request))
         return None
 
 

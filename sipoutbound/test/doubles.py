@@ -15,10 +15,12 @@ from sipoutbound.interfaces import (
     Address,
     IFlow,
     IFlows,
+    IHops,
     ILocation,
     INextHops,
     IRegistrar,
     IRouter,
+    Unreachable,
 )
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.parse import parseMessage
@@ -198,26 +200,80 @@ class FakeHops:
     """
     Next hops by URI.
 
-    @ivar ways: what reaching a URI comes to; an exception is raised, a L{Deferred} waited for.
+    @ivar ways: what reaching a URI comes to; an exception is raised, a L{Deferred} waited for, of a
+        list one is taken after the other.
+    @ivar larger: the same where the request is too large for UDP.
     @ivar reached: the URIs that were asked for.
+    @ivar keys: what they were asked for with.
     """
 
     ways: dict[bytes, Any] = field(factory=dict)
+    larger: dict[bytes, Any] = field(factory=dict)
     reached: list[bytes] = field(factory=list)
+    keys: list[bytes] = field(factory=list)
 
-    async def reach(self, uri: URI) -> IFlow:
+    def towards(self, uri: URI, key: bytes) -> FakeCourse:
         """
         What C{ways} says; by default a new UDP flow, labelled with the URI.
         """
-        text = bytes(uri)
-        self.reached.append(text)
-        way = self.ways.get(text)
-        if isinstance(way, Exception):
-            raise way
+        self.keys.append(key)
+        return FakeCourse(self, bytes(uri))
+
+
+@implementer(IHops)
+@define(eq=False)
+class FakeCourse:
+    """
+    The addresses of one next hop.
+    """
+
+    hops: FakeHops
+    uri: bytes
+    large: bool = False
+    count: int = 0
+
+    @property
+    def more(self) -> bool:
+        """
+        Whether the list goes on.
+        """
+        ways = self.hops.ways.get(self.uri)
+        return self.count < len(ways) if isinstance(ways, list) else self.count == 0
+
+    async def next(self) -> IFlow:
+        """
+        The next of the list.
+        """
+        self.hops.reached.append(self.uri)
+        self.count += 1
+        return await self._way()
+
+    async def again(self) -> IFlow:
+        """
+        The same once more.
+        """
+        self.hops.reached.append(self.uri)
+        return await self._way()
+
+    async def larger(self) -> IFlow:
+        """
+        What C{larger} says.
+        """
+        self.large = True
+        found: IFlow = self.hops.larger[self.uri]
+        return found
+
+    async def _way(self) -> IFlow:
+        text = self.uri
+        way = self.hops.ways.get(text)
+        if isinstance(way, list):
+            way = way[self.count - 1] if self.count <= len(way) else Unreachable("no more")
         if isinstance(way, Deferred):
             way = await way
+        if isinstance(way, Exception):
+            raise way
         if way is None:
-            way = self.ways[text] = FakeFlow(text, transport=b"UDP", reliable=False)
+            way = self.hops.ways[text] = FakeFlow(text, transport=b"UDP", reliable=False)
         found: IFlow = way
         return found
 

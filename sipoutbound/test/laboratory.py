@@ -210,6 +210,7 @@ class WireTestCase(TestCase):
     @cvar interface: where it listens.
     @cvar domains: what it answers for.
     @cvar trust: whom it trusts: nobody, as all phones of a test are on this machine.
+    @ivar resolvers: the DNS servers that it asks.
     """
 
     timeout = 60.0
@@ -218,6 +219,7 @@ class WireTestCase(TestCase):
     interface = LOOPBACK
     domains: tuple[str, ...] = (DOMAIN.decode(),)
     trust: Networks = ()
+    resolvers: tuple[Address, ...] = ()
 
     def setUp(self) -> None:
         """
@@ -235,6 +237,7 @@ class WireTestCase(TestCase):
                 routes=self.routes,
                 trust=self.trust,
                 allowAnonymous=True,
+                resolvers=self.resolvers,
             )
         )
         self.patch(tap, "time", self.laboratory.time)

@@ -173,7 +173,8 @@ class DeliveryTests(SynchronousTestCase):
             (routed, Target(), b"sip:c.example.org;lr"),
             (routed, Target(b"sip:b@192.0.2.4", path), b"sip:core.example.org;lr"),
         ):
-            self.successResultOf(Deferred.fromCoroutine(delivery.reach(target)))
+            hops = delivery.hops(target)
+            self.successResultOf(Deferred.fromCoroutine(hops.next()))
             self.assertEqual(self.hops.reached.pop(), expected)
 
     def test_recordRoutes(self) -> None:

@@ -14,12 +14,13 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from sipoutbound.interfaces import Address, Unreachable
+from sipoutbound.interfaces import Address, IHops, Unreachable
 from sipoutbound.message.uri import URI
+from sipoutbound.test.directories import FakeDirectory
 from sipoutbound.test.wires import FakeTransport, Place
 from sipoutbound.transport.flow import Flow
 from sipoutbound.transport.listen import StreamService, bound
-from sipoutbound.transport.nexthop import LOOKUP_TIMEOUT, PATIENCE, NextHops
+from sipoutbound.transport.nexthop import CONNECT_TIMEOUT, IMPATIENT, LOOKUP_TIMEOUT, NextHops
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,55 +44,30 @@ class FakePort:
 
 class FakeReactor(Clock):
     """
-    A reactor that knows some host names, and how long it takes to be refused.
+    A reactor that knows how long it takes to be refused.
 
-    @ivar known: addresses by name; C{None} where the look-up never ends.
     @ivar listening: who takes connections; any other refuses.
     @ivar dialled: who was called.
+    @ivar timeouts: for how long each was to be waited for.
     """
 
-    def __init__(self, known: dict[str, list[str] | None], *listening: str) -> None:
+    def __init__(self, *listening: str) -> None:
         super().__init__()
-        self.known, self.listening = known, listening
+        self.listening = listening
         self.dialled: list[str] = []
+        self.timeouts: list[float] = []
         self.delay = 0.0
-
-    @property
-    def nameResolver(self) -> FakeReactor:
-        """
-        Itself.
-        """
-        return self
-
-    def resolveHostName(self, receiver: Any, host: str) -> None:
-        """
-        Answer at once, if at all.
-        """
-        receiver.resolutionBegan(self)
-        addresses = self.known.get(host, [])
-        if addresses is not None:
-            for address in addresses:
-                receiver.addressResolved(FakeAddress(address))
-            receiver.resolutionComplete()
 
     def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> None:
         """
         Let it be refused, or connect.
         """
         self.dialled.append(host)
+        self.timeouts.append(timeout)
         if host in self.listening:
             factory.buildProtocol(None).makeConnection(FakeTransport((host, port)))
         else:
             self.callLater(self.delay, factory.clientConnectionFailed, None, Failure(OSError("no")))
-
-
-@define(eq=False)
-class FakeAddress:
-    """
-    What a resolver finds.
-    """
-
-    host: str
 
 
 class DatagramTests(SynchronousTestCase):
@@ -107,15 +83,17 @@ class DatagramTests(SynchronousTestCase):
         self.ports = [FakePort((host, 5060)) for host in ports]
         for port in self.ports:
             place.flows.addPort(port)
-        self.reactor = FakeReactor(
+        self.reactor = FakeReactor()
+        directory = FakeDirectory(
             {
                 "phone.example.com": ["192.0.2.7", "192.0.2.8"],
                 "both.example.com": ["2001:db8::7", "192.0.2.7"],
-                "slow.example.com": None,
+                "slow.example.com": Deferred(),
+                "silent.example.com": None,
             }
         )
-        hops = NextHops(self.reactor, place.listener)
-        return Deferred.fromCoroutine(hops.reach(URI.parse(uri)))
+        hops = NextHops(self.reactor, place.listener, directory)
+        return reached(hops.towards(URI.parse(uri), b"call"))
 
     def asked(self) -> list[list[Address]]:
         """
@@ -194,6 +172,12 @@ class DatagramTests(SynchronousTestCase):
         self.failureResultOf(reaching, Unreachable)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_silent(self) -> None:
+        """
+        The same at once where the DNS itself has given up.
+        """
+        self.unreachable(b"sip:b@silent.example.com", "192.0.2.1")
+
     def test_otherFamily(self) -> None:
         """
         A name with an address of each kind is reached by the kind that we have.
@@ -202,19 +186,30 @@ class DatagramTests(SynchronousTestCase):
         self.assertEqual(flow.peer, ("192.0.2.7", 5060))
 
 
+def reached(hops: IHops) -> Deferred[Any]:
+    """
+    The flow to the next address.
+    """
+    return Deferred.fromCoroutine(hops.next())
+
+
 class AddressTests(SynchronousTestCase):
     """
     A name with several addresses, over TCP (RFC 3263 4.2, 4.3).
     """
 
+    delay = 0.0
+
     def reach(self, *addresses: str, listening: tuple[str, ...] = ()) -> Deferred[Flow]:
         """
         Reach a name that has these addresses.
         """
-        self.reactor = FakeReactor({"x.example.com": list(addresses)}, *listening)
-        hops = NextHops(self.reactor, Place().listener)
-        uri = URI.parse(b"sip:b@x.example.com;transport=tcp")
-        return Deferred.fromCoroutine(hops.reach(uri))
+        self.reactor = FakeReactor(*listening)
+        self.reactor.delay = self.delay
+        directory = FakeDirectory({"x.example.com": addresses})
+        hops = NextHops(self.reactor, Place().listener, directory)
+        self.hops = hops.towards(URI.parse(b"sip:b@x.example.com:5060;transport=tcp"), b"call")
+        return reached(self.hops)
 
     def test_next(self) -> None:
         """
@@ -241,13 +236,45 @@ class AddressTests(SynchronousTestCase):
         """
         A name with hundreds of addresses where nobody answers does not occupy us for hours.
         """
+        self.delay = 4.0
         reaching = self.reach(*(f"192.0.2.{number}" for number in range(1, 200)))
-        self.reactor.delay = 10.0
-        for _ in range(6):
-            self.reactor.advance(10)
+        for _ in range(10):
+            self.reactor.advance(4)
         self.failureResultOf(reaching, Unreachable)
-        self.assertLess(len(self.reactor.dialled), 7)
-        self.assertLess(self.reactor.seconds(), 2 * PATIENCE)
+        self.assertLess(len(self.reactor.dialled), 10)
+        self.assertFalse(self.hops.more)
+
+    def test_manyRefused(self) -> None:
+        """
+        Nor are hundreds of them called in one moment because all refuse.
+        """
+        reaching = self.reach(*(f"192.0.2.{number}" for number in range(1, 200)))
+        for _ in range(30):
+            self.reactor.advance(0)
+        self.failureResultOf(reaching, Unreachable)
+        self.assertEqual(len(self.reactor.dialled), 16)
+
+    def test_patience(self) -> None:
+        """
+        An address that does not answer is left sooner while there is another: the caller waits.
+        """
+        reaching = self.reach("192.0.2.7", "192.0.2.8")
+        self.reactor.advance(1)
+        self.reactor.advance(1)
+        self.failureResultOf(reaching, Unreachable)
+        self.assertEqual(self.reactor.timeouts, [IMPATIENT, CONNECT_TIMEOUT])
+
+    def test_afterwards(self) -> None:
+        """
+        One after the other is given, then none any more.
+        """
+        hosts = ("192.0.2.7", "192.0.2.8")
+        flow = self.successResultOf(self.reach(*hosts, listening=hosts))
+        self.assertEqual((flow.peer[0], self.hops.more), (hosts[0], True))
+        self.assertIs(self.successResultOf(Deferred.fromCoroutine(self.hops.again())), flow)
+        flow = self.successResultOf(reached(self.hops))
+        self.assertEqual((flow.peer[0], self.hops.more), (hosts[1], False))
+        self.failureResultOf(reached(self.hops), Unreachable)
 
 
 class StreamTests(TestCase):
@@ -264,7 +291,7 @@ class StreamTests(TestCase):
         self.service = StreamService(reactor, self.peer.listener, opened)
         self.service.startService()
         self.address = self.service.address
-        self.hops = NextHops(reactor, self.place.listener)
+        self.hops = NextHops(reactor, self.place.listener, FakeDirectory())
 
     async def tearDown(self) -> None:  # type: ignore[override]
         """
@@ -293,7 +320,7 @@ class StreamTests(TestCase):
         """
         host, port = self.address
         uri = f"sip:b@{host}:{port};transport=tcp".encode()
-        return Deferred.fromCoroutine(self.hops.reach(URI.parse(uri)))
+        return reached(self.hops.towards(URI.parse(uri), b"call"))
 
     async def accepted(self, count: int) -> list[Flow]:
         """

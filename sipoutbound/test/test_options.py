@@ -46,6 +46,26 @@ class CommandLineTests(SynchronousTestCase):
         self.assertEqual(settled.location, (SQLITE, state / "location.sqlite"))
         self.assertEqual((settled.advertise, settled.routes), ({}, ()))
         self.assertFalse(settled.allowAnonymous)
+        self.assertEqual(settled.resolvers, ())
+
+    def test_resolver(self) -> None:
+        """The DNS servers that are named are asked, in that order, at port 53 by default."""
+        words = ("--resolver", "192.0.2.53", "--resolver", "[2001:db8::53]:5353")
+        self.assertEqual(
+            decided(*words).resolvers, (("192.0.2.53", 53), ("2001:db8::53", 5353))
+        )
+
+    def test_families(self) -> None:
+        """Nobody is looked for at an address of a kind that this server does not have."""
+        for listen, families in (
+            ((), (4,)),
+            (("--listen", "udp:0:interface=::1"), (6,)),
+            ((*LOOPBACK, "--listen", "udp:0:interface=::1"), (6, 4)),
+            (("--listen", "udp:0:interface=::", "--allow-anonymous"), (6, 4)),
+            (("--listen", "tcp:0", "--allow-anonymous"), (4,)),
+            (("--listen", "haproxy:tcp:5080", "--allow-anonymous"), (6, 4)),
+        ):
+            self.assertEqual(decided(*listen).families, families, listen)
 
     def test_everythingSaid(self) -> None:
         """Each option reaches the server as it was meant, in the order it was given."""
@@ -134,6 +154,13 @@ class MistakeTests(SynchronousTestCase):
         self.refused("--domain", "--domain", "--help")
         self.refused("--allow-anonymous=no", "--allow-anonymous")
         self.refused("serve", "'serve'", "--help")
+
+    def test_resolver(self) -> None:
+        """A DNS server can't be told by a name."""
+        for spec in ("localhost", "ns.example.com:53", "192.0.2.53:0", "[::1", "192.0.2.53:x", ""):
+            words = ("--resolver", spec)
+            line = str(self.assertRaises(Mistake, decided, *words))
+            self.assertTrue(line.startswith("sipoutbound: --resolver"), line)
 
     def test_givenTwice(self) -> None:
         """Two values where there can be one are not quietly reduced to the last."""

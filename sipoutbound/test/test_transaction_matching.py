@@ -10,7 +10,12 @@ from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.parse import parseMessage
 from sipoutbound.message.unique import MAGIC
-from sipoutbound.transaction.matching import cancelledKey, clientKey, clientKeyOf, serverKey
+from sipoutbound.transaction.matching import (
+    cancelledKey,
+    clientKey,
+    clientKeyOf,
+    serverKey,
+)
 
 NEW = b"SIP/2.0/UDP pc33.atlanta.com;branch=z9hG4bKkjshdyff"
 OLD = b"SIP/2.0/UDP pc33.atlanta.com"

@@ -1,96 +1,87 @@
 """
-Next hops: from a URI to a flow, a new one if need be (RFC 3261 8.1.2, 18.1.1; RFC 3263 4 in part).
+Next hops: from a URI to the flows that lead there, one address after the other (RFC 3263 4,
+RFC 3261 18.1.1).
 """
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
+from random import Random
 from typing import Any, Final
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.interfaces import IResolutionReceiver
-from twisted.internet.protocol import ClientFactory
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sipoutbound.interfaces import Address, INextHops, Unreachable
+from sipoutbound.interfaces import Address, IHops, INextHops, Unreachable
 from sipoutbound.message.uri import URI
+from sipoutbound.transport.answers import Answers
+from sipoutbound.transport.dialling import Dialled
 from sipoutbound.transport.flow import Flow
-from sipoutbound.transport.listener import PORTS, Listener
-from sipoutbound.transport.stream import Connection
+from sipoutbound.transport.listener import Listener
+from sipoutbound.transport.locate import Candidates, Directory, Hop
 
-# Seconds to wait for a connection: a caller has given up after 64*T1 (RFC 3261 17.1.1.2).
+# Seconds to wait for a connection: a caller has given up after 64*T1 (RFC 3261 17.1.1.2). Where
+# there is another way than this one: the time of a SYN and of two repetitions (RFC 6298 2).
 CONNECT_TIMEOUT: Final = 10.0
+IMPATIENT: Final = 4.0
 
-# Seconds to wait for the addresses of a name: two tries of the system's resolver, 5 s each
-# (resolv.conf(5), timeout).
+# Seconds to wait for what the DNS says about the next address.
 LOOKUP_TIMEOUT: Final = 10.0
+
+# Seconds for which large requests to a peer that knows UDP only (RFC 3261 18.1.1, for the sake of
+# RFC 2543) are not tried over TCP again.
+DATAGRAMS_ONLY: Final = 300.0
 
 # Seconds after which no further address is tried: 64*T1, nobody waits for the request any more.
 PATIENCE: Final = 32.0
-
-# RFC 1035 2.3.1, 2.3.4: labels of 1 to 63 octets, 253 octets in all as text; underscores are found
-# in names of services. The system's resolver must not see any other name.
-_NAME: Final = re.compile(
-    r"(?=.{1,254}\Z)  (?: [A-Za-z0-9_-]{1,63} \. )*  [A-Za-z0-9_-]{1,63} \.?", re.VERBOSE
-)
 
 
 @implementer(INextHops)
 @define(eq=False, repr=False)
 class NextHops:
     """
-    Reaches peers whose flow nobody names: UDP from the ports we listen on, TCP over the connection
-    that there is, or one that is made on demand and kept.
+    Reaches peers that have no flow to us: UDP from the ports we listen on, TCP over connections
+    made on demand and kept.
 
     @ivar listener: what the connections we make have in common; its name is how peers call back.
+    @ivar directory: what is known about names.
     """
 
     reactor: Any
     listener: Listener
-    _dialling: dict[Address, list[Deferred[Flow]]] = field(factory=dict, init=False)
+    directory: Directory
+    dialled: Dialled = field(init=False)
+    _datagramsOnly: Answers = field(factory=Answers, init=False)
 
-    async def reach(self, uri: URI) -> Flow:
-        """
-        @raise Unreachable: when there is no way.
-        """
-        transport = (uri.param(b"transport") or b"udp").upper()
-        if uri.scheme != b"sip" or transport not in (b"UDP", b"TCP"):
-            raise Unreachable(f"no transport for {uri}")
-        hosts = await self._resolve((uri.param(b"maddr") or uri.host).decode())
-        return await self._first(hosts, uri.port or PORTS[transport], transport)
+    def __attrs_post_init__(self) -> None:
+        self.dialled = Dialled(self.reactor, self.listener)
 
-    async def _first(self, hosts: list[str], port: int, transport: bytes) -> Flow:
+    def towards(self, uri: URI, key: bytes) -> IHops:
         """
-        The flow to the first of these addresses that can be reached (RFC 3263 4.2, 4.3).
+        The ways to where a URI leads.
+
+        @param key: with the same key equal servers are tried in the same order.
         """
-        since = self.reactor.seconds()
-        failed = Unreachable("no address")
-        for host in hosts:
-            try:
-                if transport == b"UDP":
-                    return self._datagram((host, port))
-                return await self._connected((host, port))
-            except Unreachable as error:
-                failed = error
-            if self.reactor.seconds() - since > PATIENCE:
-                break
-        raise failed
+        return Hops(self, uri, key, self.reactor.seconds())
 
-    async def _resolve(self, host: str) -> list[str]:
-        try:
-            return [str(ip_address(host.strip("[]")))]
-        except ValueError:
-            addresses = await resolved(self.reactor, host)
-        if not addresses:
-            raise Unreachable(f"no address for {host}")
-        return addresses
+    def refusedTCP(self, peer: Address) -> None:
+        """
+        Remember that a peer that we know by UDP could not be reached by TCP.
+        """
+        self._datagramsOnly.keep(peer, True, DATAGRAMS_ONLY, self.reactor.seconds())
 
-    def _datagram(self, peer: Address) -> Flow:
+    def speaksUDPOnly(self, peer: Address) -> bool:
+        """
+        Whether that was so not long ago.
+        """
+        return self._datagramsOnly.find(peer, self.reactor.seconds()) is not None
+
+    def datagram(self, peer: Address) -> Flow:
         """
         The flow from the first port whose addresses are of the peer's kind.
+
+        @raise Unreachable: when there is no such port.
         """
         target = ip_address(peer[0])
         for port in self.listener.flows.ports:
@@ -102,103 +93,106 @@ class NextHops:
                 return flow
         raise Unreachable(f"no UDP port that reaches {peer[0]}")
 
-    async def _connected(self, peer: Address) -> Flow:
-        flow = self.listener.flows.connection(peer)
-        if flow is not None:
-            return flow
-        waiting: Deferred[Flow] = Deferred()
-        if peer in self._dialling:
-            self._dialling[peer].append(waiting)
-        else:
-            self._dialling[peer] = [waiting]
-            self.reactor.connectTCP(*peer, Dialling(self, peer), timeout=CONNECT_TIMEOUT)
-        return await waiting
 
-    def connected(self, peer: Address, flow: Flow) -> None:
-        """
-        A connection we asked for was made.
-        """
-        for waiting in self._dialling.pop(peer, ()):
-            waiting.callback(flow)
-
-    def refused(self, peer: Address, why: str) -> None:
-        """
-        It could not be made.
-        """
-        for waiting in self._dialling.pop(peer, ()):
-            waiting.errback(Unreachable(f"{peer[0]}:{peer[1]}: {why}"))
-
-
-class Dialling(ClientFactory):
-    """
-    One connection being made.
-    """
-
-    noisy = False
-
-    def __init__(self, hops: NextHops, peer: Address) -> None:
-        self.hops = hops
-        self.peer = peer
-
-    def buildProtocol(self, addr: Any) -> Connection:
-        """
-        The connection is made.
-        """
-        return DialledConnection(self.hops.listener, self.hops, self.peer)
-
-    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
-        """
-        It is refused, or nobody answers.
-        """
-        self.hops.refused(self.peer, reason.getErrorMessage())
-
-
+@implementer(IHops)
 @define(eq=False, repr=False)
-class DialledConnection(Connection):
+class Hops:
     """
-    A connection that we have made.
+    The ways to where one URI leads, for one request.
+
+    @ivar large: TCP comes first, since the request is too large for UDP.
     """
 
-    hops: NextHops
-    dialled: Address
+    _net: NextHops
+    _uri: URI
+    _key: bytes
+    _since: float
+    large: bool = field(default=False, init=False)
+    _candidates: Candidates = field(init=False)
+    _hop: Hop | None = field(default=None, init=False)
+    _first: bool = field(default=True, init=False)
 
-    def connectionMade(self) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        # RFC 3263 4.4: who repeats a request without knowing it draws the same lots.
+        lots = Random(self._key)
+        directory = self._net.directory
+        self._candidates = Candidates(
+            self._uri, directory, lambda most: lots.randint(0, most), self.large
+        )
+
+    @property
+    def more(self) -> bool:
         """
-        Whoever waits for it has its flow.
+        Whether another address may be left.
         """
-        super().connectionMade()
-        assert self.flow is not None
-        self.hops.connected(self.dialled, self.flow)
+        return self._candidates.more and self._left > 0
 
+    @property
+    def _left(self) -> float:
+        passed: float = self._net.reactor.seconds() - self._since
+        return PATIENCE - passed
 
-async def resolved(reactor: Any, host: str) -> list[str]:
-    """
-    The addresses of a host name, A and AAAA, by the system's resolver and in its order (RFC 6724);
-    empty where it has none.
+    async def next(self) -> Flow:
+        """
+        The flow to the next address that can be reached.
 
-    @raise Unreachable: when it is no host name, or nobody knows in time.
-    """
-    if _NAME.fullmatch(host) is None:
-        raise Unreachable(f"no host name: {host}")
-    receiver = _Addresses()
-    reactor.nameResolver.resolveHostName(receiver, host)
-    try:
-        return await receiver.done.addTimeout(LOOKUP_TIMEOUT, reactor)
-    except TimeoutError:
-        raise Unreachable(f"no answer about {host} in {LOOKUP_TIMEOUT:.0f} s") from None
+        @raise Unreachable: when there is none any more.
+        """
+        failed = Unreachable(f"no address for {self._uri}")
+        while self._left > 0:
+            self._first = self._hop is None
+            hop = await self._located()
+            if hop is None:
+                break
+            self._hop = hop
+            try:
+                return await self._flow(hop)
+            except Unreachable as error:
+                failed = error
+        raise failed
 
+    async def again(self) -> Flow:
+        """
+        The flow to the present address once more.
 
-@implementer(IResolutionReceiver)
-class _Addresses:
-    def __init__(self) -> None:
-        self.found: list[str] = []
-        self.done: Deferred[list[str]] = Deferred()
+        @raise Unreachable: when it can't be reached.
+        """
+        assert self._hop is not None
+        return await self._flow(self._hop)
 
-    def resolutionBegan(self, resolution: Any) -> None:
-        pass
+    async def larger(self) -> Flow:
+        """
+        The request has turned out to be too large for UDP: a flow over TCP, or again one over UDP
+        where that can't be had (RFC 3261 18.1.1). If nobody else was tried before, those servers
+        are asked that offer TCP.
 
-    def addressResolved(self, address: Any) -> None:
-        self.found.append(address.host)
+        @raise Unreachable: when there is none.
+        """
+        self.large = True
+        if not self._first:
+            return await self.again()
+        self._begin()
+        return await self.next()
 
-    def resolutionComplete(self) -> None:
-        self.done.callback(self.found)
+    async def _located(self) -> Hop | None:
+        finding = Deferred.fromCoroutine(self._candidates.next())
+        if not finding.called:
+            finding.addTimeout(LOOKUP_TIMEOUT, self._net.reactor)
+        try:
+            return await finding
+        except TimeoutError:
+            raise Unreachable(f"nothing is known about {self._uri} in time") from None
+
+    async def _flow(self, hop: Hop) -> Flow:
+        if hop.transport == b"TCP":
+            patience = IMPATIENT if self._candidates.more else CONNECT_TIMEOUT
+            return await self._net.dialled.to(hop.address, patience)
+        if self.large and not self._net.speaksUDPOnly(hop.address):
+            try:
+                return await self._net.dialled.to(hop.address, IMPATIENT)
+            except Unreachable:
+                self._net.refusedTCP(hop.address)
+        return self._net.datagram(hop.address)
