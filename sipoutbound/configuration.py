@@ -115,6 +115,8 @@ KINDS: dict[str, Callable[[object], list[str] | None]] = {
     "domain": strings,
     "listen": strings,
     "advertise": strings,
+    "role": string,
+    "registrar": string,
     "trust": strings,
     "location": string,
     "flow-timer": seconds,

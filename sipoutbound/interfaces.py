@@ -33,6 +33,7 @@ class IFlow(Interface):
     name: bytes = Attribute("How we are reached on it: C{b'host:port;transport=tcp'}.")
     via: bytes = Attribute("The beginning of a Via of ours on this flow, up to C{b';branch='}.")
     alive: bool = Attribute("Whether anything can still be sent.")
+    registered: bool = Attribute("Whether the last REGISTER over it left its user registered.")
     relayed: bool = Attribute("Whether a foreign domain has been called over it by a user of ours.")
 
     def send(data: bytes) -> bool:
@@ -183,7 +184,9 @@ class ITransactions(Interface):
     What routing needs of the transaction layer.
     """
 
-    def begin(request: Request, branch: bytes, flow: IFlow, user: IResponses) -> IClientTransaction:
+    def begin(
+        request: Request, branch: bytes, flow: IFlow, user: IResponses | None
+    ) -> IClientTransaction:
         """
         Send a request whose top Via is ours, and await its responses. Nothing is told before this
         has returned, not even that the request could not be sent.

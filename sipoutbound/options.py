@@ -54,11 +54,24 @@ class Options(usage.Options):
         """
         self._add("advertise", spec)
 
+    def opt_role(self, role: str) -> None:
+        """
+        both, edge or registrar: an edge has the clients' connections and sends on to its registrar;
+        a registrar takes REGISTER from trusted edges only. [default: both in one]
+        """
+        self._set("role", role)
+
+    def opt_registrar(self, uri: str) -> None:
+        """
+        With --role edge: the URI of the registrar, such as sip:10.0.0.5:5060;transport=tcp.
+        """
+        self._set("registrar", uri)
+
     def opt_trust(self, spec: str) -> None:
         """
-        Peers whose requests are sent on to other domains though they have not registered: IP
-        addresses and networks, apart by commas, or none; can be repeated. [default: this machine,
-        127.0.0.0/8 and ::1]
+        Peers whose Path is believed, and whose requests are sent on to other domains though they
+        have not registered: IP addresses and networks, apart by commas, or none; can be repeated.
+        [default: 127.0.0.0/8 and ::1 for the Path, nobody for other domains]
         """
         self._add("trust", spec)
 
@@ -178,6 +191,8 @@ _FIELDS = {
     "domain": ("domains", lambda given: tuple(dict.fromkeys(given.read(settings.host)))),
     "listen": ("listen", lambda given: given.read(Listen.parse)),
     "advertise": ("advertise", _advertise),
+    "role": ("role", lambda given: given.read(settings.role)[0]),
+    "registrar": ("registrar", lambda given: given.read(settings.registrar)[0]),
     "trust": ("trust", lambda given: tuple(chain.from_iterable(given.read(settings.trust)))),
     "location": ("location", lambda given: given.read(settings.location)[0]),
     "flow-timer": ("flowTimer", lambda given: given.read(settings.flowTimer)[0]),

@@ -76,7 +76,7 @@ class Registrar:
     @ivar serves: whether a host, in lower case, is a domain of this registrar.
     @ivar now: tells the time in seconds since the epoch.
     @ivar policy: what it grants.
-    @ivar flowOf: the key of this server's flow that a Path value names; empty where it names none.
+    @ivar flowOf: the key of the flow that Path values name; empty where they name none.
     """
 
     _location: Changing

@@ -11,7 +11,8 @@ from pathlib import Path
 from attrs import field, frozen
 from twisted.internet.endpoints import serverFromString
 
-from sipoutbound.message.grammar import HOST
+from sipoutbound.message.grammar import HOST, Malformed
+from sipoutbound.message.uri import URI
 from sipoutbound.outbound.keepalive import LONGEST, SHORTEST
 
 _HOST = re.compile(HOST)
@@ -21,6 +22,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 DATAGRAM, CONNECTION, STREAM = "udp", "tcp", "stream"
 MEMORY, SQLITE = "memory", "sqlite"
 NOBODY = "none"
+BOTH, EDGE, REGISTRAR = "both", "edge", "registrar"
 
 
 def number(text: str, least: int, most: int) -> int:
@@ -214,7 +216,7 @@ def path(text: str) -> Path:
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
-#: Whom to trust where nothing is said: this machine.
+#: Whose Path to believe where nothing is said: this machine's.
 LOOPBACK: Networks = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
@@ -235,6 +237,33 @@ def trust(text: str) -> Networks:
     if any(network.prefixlen == 0 for network in networks):
         raise ValueError("must not be everybody: that would be an open relay")
     return networks
+
+
+def role(text: str) -> str:
+    """
+    @param text: L{BOTH}, L{EDGE} or L{REGISTRAR}.
+    @return: the same.
+    @raise ValueError: with what would be right.
+    """
+    if text not in (BOTH, EDGE, REGISTRAR):
+        raise ValueError(f"must be {BOTH}, {EDGE} or {REGISTRAR}")
+    return text
+
+
+def registrar(text: str) -> URI:
+    """
+    @param text: the URI of a registrar, such as C{sip:registrar.internal:5060;transport=tcp}.
+    @return: the same.
+    @raise ValueError: with what would be right.
+    """
+    try:
+        uri = URI.parse(text.encode())
+    except Malformed:
+        uri = URI(b"", None, None, b"", None)
+    transport = (uri.param(b"transport") or b"udp").lower().decode("ascii", "replace")
+    if uri.scheme != b"sip" or uri.user is not None or transport not in (DATAGRAM, CONNECTION):
+        raise ValueError("must be sip:HOST[:PORT], with ';transport=tcp' or without")
+    return uri
 
 
 def route(text: str) -> tuple[str, str | None]:
@@ -259,7 +288,9 @@ class Settings:
     @ivar advertise: C{udp} or C{tcp} to the host, in brackets if IPv6, and port that are written
         into Via, Path and Record-Route instead of the listener's; the port may be C{None}.
     @ivar location: L{MEMORY} and C{None}, or L{SQLITE} and the database's path.
-    @ivar trust: where the peers are whose requests are relayed though they have not registered.
+    @ivar trust: where the peers are that are trusted; C{None} where nothing was said.
+    @ivar role: L{BOTH}, L{EDGE} or L{REGISTRAR}.
+    @ivar registrar: where an edge sends what it does not decide; C{None} for other roles.
     @ivar flowTimer: seconds, RFC 5626 4.4 and 5.4.
     @ivar state: the folder with the keys of flow tokens and the embedded database.
     @ivar routes: name and argument of each routing plugin, the outermost first.
@@ -273,9 +304,11 @@ class Settings:
         Listen(CONNECTION, 5060, "127.0.0.1"),
     )
     advertise: Mapping[str, Advertised] = field(factory=dict)
-    trust: Networks = LOOPBACK
+    trust: Networks | None = None
     flowTimer: int = 120
     state: Path = field(factory=lambda: path("sipoutbound.state"))
+    role: str = BOTH
+    registrar: URI | None = None
     location: tuple[str, Path | None] = field()
     routes: tuple[tuple[str, str | None], ...] = ()
     resolvers: tuple[tuple[str, int], ...] = ()
@@ -294,15 +327,40 @@ class Settings:
 
     @location.default
     def _embedded(self) -> tuple[str, Path | None]:
-        return SQLITE, self.state / "location.sqlite"
+        return (MEMORY, None) if self.role == EDGE else (SQLITE, self.state / "location.sqlite")
+
+    @property
+    def trusted(self) -> Networks:
+        """
+        Where the peers are whose Path is believed: this machine, if nothing was said.
+        """
+        return LOOPBACK if self.trust is None else self.trust
+
+    @property
+    def relayed(self) -> Networks:
+        """
+        Where the peers are whose requests are relayed though they have not registered. Nowhere, if
+        nothing was said: whatever forwards connections on this machine would make us an open relay.
+        A registrar's edges have seen to it.
+        """
+        return self.trusted if self.role == REGISTRAR else self.trust or ()
 
     def __attrs_post_init__(self) -> None:
         """
         @raise ValueError: when two decisions contradict each other, with what would be right.
         """
+        self._checkRole()
         self._checkApart()
         self._checkAdvertised()
         self._checkSafe()
+
+    def _checkRole(self) -> None:
+        if self.role == EDGE and self.registrar is None:
+            raise ValueError("--role edge needs --registrar, the URI of the registrar behind it")
+        if self.role != EDGE and self.registrar is not None:
+            raise ValueError("--registrar is for an edge: add --role edge, or leave it out")
+        if self.role == EDGE and self.location[0] != MEMORY:
+            raise ValueError("--location: an edge keeps no bindings: leave it out")
 
     def _checkApart(self) -> None:
         for one, other in combinations(self.listen, 2):
@@ -321,7 +379,7 @@ class Settings:
 
     def _checkSafe(self) -> None:
         for one in self.listen:
-            if one.open and not self.allowAnonymous:
+            if one.open and not self.allowAnonymous and self.role != REGISTRAR:
                 local = "" if one.transport == STREAM else "add ':interface=127.0.0.1', or "
                 raise ValueError(
                     f"--listen {one}: strangers could register there: {local}say --allow-anonymous"

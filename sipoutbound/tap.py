@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sipoutbound import settings as spec
+from sipoutbound.interfaces import IRouter
 from sipoutbound.location.service import Location
 from sipoutbound.location.sqlite import SQLiteStore
 from sipoutbound.location.store import StoreError
@@ -33,13 +34,17 @@ from sipoutbound.plugin import routers
 from sipoutbound.registrar import Registrar
 from sipoutbound.routing.delivery import Ways
 from sipoutbound.routing.domain import Domain, Responsibility
+from sipoutbound.routing.home import Home
 from sipoutbound.routing.names import Names
+from sipoutbound.routing.notice import FlowNotice, NoticeTaking, flowOfEdge
 from sipoutbound.routing.outgoing import Outgoing
 from sipoutbound.routing.proxy import Proxy
 from sipoutbound.routing.record import PathInsertion
+from sipoutbound.routing.relay import Relay, Seen
 from sipoutbound.routing.route import RouteInspection
 from sipoutbound.routing.router import Branching
 from sipoutbound.routing.trust import Trust
+from sipoutbound.routing.vouching import Vouching
 from sipoutbound.settings import Settings
 from sipoutbound.stack import Stack
 from sipoutbound.state import keysIn, madeFolder
@@ -93,6 +98,7 @@ class Server(MultiService):
         self.settings, self.reactor = settings, reactor
         self.ports: list[BoundService] = []
         self._unheard: list[tuple[DatagramFlow, FlowTimer]] = []
+        self._notice: FlowNotice | None = None
         self.stack = Stack(reactor)
         self.flows = Flows(keysIn(settings.state), reactor.seconds, self.stack.later, self._lost)
         self.names = Names(frozenset(name.encode() for name in settings.domains))
@@ -146,21 +152,43 @@ class Server(MultiService):
         return Listener(transport, self.flows, self.stack.received, addresses, advertised)
 
     def _tree(self) -> None:
-        outgoing = Outgoing(self.location, Trust(self.settings.trust))
-        policy = Policy(flowTimer=self.settings.flowTimer)
-        registrar = Registrar(self.location, self._serves, time, policy, self._tokenOf)
-        domain = Responsibility(
-            self.names, Domain(registrar, self.location, self.stack.merged), outgoing
-        )
-        branching = Branching(outgoing, dict.fromkeys(self.settings.domains, domain))
-        users = routers(self.settings.routes, branching)
-        timer = FlowTimer(self.settings.flowTimer)
-        inner = PathInsertion(users, timer, self._serves)
-        tree = RouteInspection(self.names, self.flows, inner, branching, outgoing)
+        settings = self.settings
+        trust, relayed = Trust(settings.trusted), Trust(settings.relayed)
         hops = NextHops(self.reactor, self._dialling(), self.directory)
-        self.stack.returning = Returning(hops, Trust(self.settings.trust).includes).send
+        self.stack.returning = Returning(hops, relayed.includes).send
+        apart = settings.registrar is not None
+        relay = Relay(Seen(self.flows) if apart else self.location, relayed)
+        outgoing = Outgoing(relay)
+        home = self._home(relay, hops) if apart else self._registrar(outgoing, trust)
+        users = routers(settings.routes, home)
+        edge = PathInsertion(users, FlowTimer(settings.flowTimer), self._serves, apart)
+        inner = Vouching(edge, trust, settings.role == spec.REGISTRAR)
+        tree = RouteInspection(self.names, self.flows, inner, home, outgoing)
         ways = Ways(self.names, self.flows, hops, self.location)
         self.stack.user = Proxy(tree, users, self.stack, ways)
+
+    def _home(self, relay: Relay, hops: NextHops) -> IRouter:
+        """
+        The way from an edge to its registrar.
+        """
+        registrar, domain = self.settings.registrar, self.settings.domains[0].encode()
+        assert registrar is not None
+        self._notice = FlowNotice(registrar, domain, self.stack, hops)
+        return Home(registrar, self.names, relay)
+
+    def _registrar(self, outgoing: Outgoing, trust: Trust) -> IRouter:
+        """
+        The registrar and the users of its domains.
+        """
+        settings = self.settings
+        # Edges add a Path for clients that do not know it.
+        known = settings.role != spec.REGISTRAR
+        policy = Policy(flowTimer=settings.flowTimer, rejectUnknownPath=known)
+        registrar = Registrar(self.location, self._serves, time, policy, self._flowOf)
+        users = Domain(registrar, self.location, self.stack.merged)
+        domain = Responsibility(self.names, users, outgoing)
+        branching = Branching(outgoing, dict.fromkeys(settings.domains, domain))
+        return NoticeTaking(branching, trust, self.location.flowDied)
 
     def _dialling(self) -> Listener:
         """
@@ -174,23 +202,25 @@ class Server(MultiService):
     def _serves(self, host: bytes) -> bool:
         return host in self.names.domains
 
-    def _tokenOf(self, path: bytes) -> bytes:
+    def _flowOf(self, path: tuple[bytes, ...]) -> bytes:
         """
-        The flow token in a Path value of ours; empty where it is none.
+        The key of the flow that Path values name: the token in the topmost, where that is of ours;
+        else the client's flow at the edge that has it, which the last names (RFC 3327 5.2).
         """
         try:
-            uri = cachedURI(NameAddress.parse(path).text)
+            uri = cachedURI(NameAddress.parse(path[0]).text)
         except Malformed:
             return b""
-        return uri.user or b"" if self.names.named(uri) else b""
+        return uri.user or b"" if self.names.named(uri) else flowOfEdge(path[-1])
 
     def _revived(self, binding: Binding) -> Binding | None:
         """
         A stored binding in this run, C{None} where it can't be reached: its connection was one of
         an earlier run, or its token was sealed by keys that are gone. A flow is known here by what
-        the present key seals, whatever key has sealed the token in its Path.
+        the present key seals, whatever key has sealed the token in its Path. One of another edge is
+        for that edge to judge.
         """
-        if not binding.flow:
+        if not binding.flow or b"@" in binding.flow:
             return binding
         try:
             identity = self.flows.keys.open(binding.flow)
@@ -218,6 +248,8 @@ class Server(MultiService):
     def _lost(self, flow: Flow) -> None:
         self.location.flowDied(flow.token)
         self.stack.flowLost(flow)
+        if self._notice is not None:
+            self._notice.died(flow)
 
     def startService(self) -> None:
         """

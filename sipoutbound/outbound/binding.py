@@ -31,7 +31,7 @@ class Binding:
     @ivar updated: when that REGISTER came, in seconds since the epoch.
     @ivar userAgent: that REGISTER's User-Agent.
     @ivar flow: the key of the flow by which the topmost Path value leads on, if that is of this
-        server; else empty.
+        server; or that of the client's flow, if another edge has it; else empty.
     @ivar flowTimer: how often its client was told to be heard on that flow, in seconds (RFC 5626
         5.4); 0 where it was not told.
     """

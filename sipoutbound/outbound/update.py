@@ -16,8 +16,8 @@ from sipoutbound.outbound.refusal import Refusal
 from sipoutbound.outbound.registration import Registration
 from sipoutbound.outbound.terms import Grant
 
-#: Tells the key of the flow from a Path value's text; empty where the value is not this server's.
-FlowOf: TypeAlias = Callable[[bytes], bytes]
+#: Tells the key of the flow from the Path values; empty where they name none that can be watched.
+FlowOf: TypeAlias = Callable[[tuple[bytes, ...]], bytes]
 
 #: How long a request may be retransmitted, in seconds: 64*T1 (RFC 3261 17.1.2.2).
 _RETRANSMISSIONS: Final = 32
@@ -42,7 +42,7 @@ def update(
     @param bindings: those of its address of record.
     @param policy: how much room there is.
     @param now: seconds since the epoch.
-    @param flowOf: asked about the topmost Path value, which requests go to first, when it is new.
+    @param flowOf: asked about the Path values when they are new.
     @return: the bindings there are then; the same object where nothing changes.
     @raise Refusal: 403 where there is no room, 500 when it is out of order.
     @raise Malformed: when a new Contact's URI or a new Path value cannot be read.
@@ -101,7 +101,7 @@ def _bound(
     if before is None or before.path != path:
         for value in path:
             cachedURI(NameAddress.parse(value).text)
-        flow = flowOf(path[0]) if path else b""
+        flow = flowOf(path) if path else b""
     else:
         flow = before.flow
     return Binding(

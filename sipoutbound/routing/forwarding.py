@@ -51,6 +51,7 @@ class Forwarding:
     transaction: IServerTransaction
     came: wire.Request
     serving: Deferred[None] | None = field(default=None, init=False)
+    _request: Request = field(init=False)
     _forks: list[Fork] = field(factory=list, init=False)
     _cancelled: bool = field(default=False, init=False)
     _passed: Response | None = field(default=None, init=False)
@@ -61,6 +62,7 @@ class Forwarding:
         """
         transaction = self.transaction
         request = Request.arrived(self.came, transaction.flow, self.response)
+        self._request = request
         try:
             decision = await self.proxy.tree.route(request)
             response = await self.response(request, decision)
@@ -73,7 +75,7 @@ class Forwarding:
             # RFC 4320 4.2: it would be late everywhere.
             transaction.abandon()
         else:
-            transaction.respond(response)
+            self._respond(response)
 
     def cancel(self) -> None:
         """
@@ -155,6 +157,11 @@ class Forwarding:
         if response.status >= 200 and self._passed is None:
             self._passed = response
             self._cancelOthers()
+        self._respond(response)
+
+    def _respond(self, response: Response) -> None:
+        if self._request.answering is not None:
+            self._request.answering(response)
         self.transaction.respond(response)
 
     def _cancelOthers(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
@@ -70,30 +71,37 @@ class PathInsertion:
     @ivar inner: the tree that leads to the registrar.
     @ivar flowTimer: what to promise and to enforce.
     @ivar serves: whether a host, in lower case, is a domain of ours.
+    @ivar apart: whether the registrar is another machine, which may reach the edges behind this one
+        by this one only.
     """
 
     inner: IRouter
     flowTimer: FlowTimer
     serves: Callable[[bytes], bool] = lambda host: True
+    apart: bool = False
 
     def route(self, request: Request) -> Awaitable[Decision]:
         """
         Mark a REGISTER; anything else goes through.
         """
-        if request.message.method != b"REGISTER" or not isFirstHop(request.message):
-            return self.inner.route(request)
-        return self._register(request)
-
-    async def _register(self, request: Request) -> Decision:
         message = request.message
-        path = self._path(request)
+        if message.method == b"REGISTER":
+            if isFirstHop(message):
+                self._insert(request, self._path(request))
+                request.answering = partial(self._answered, request.flow)
+            elif self.apart:
+                self._insert(request, b"<sip:%b;lr>" % request.flow.name)
+        return self.inner.route(request)
+
+    def _insert(self, request: Request, path: bytes | None) -> None:
         if path is not None:
-            request.message = message.copy()
+            request.message = request.message.copy()
             request.message.put(b"Path", path)
-        decision = await self.inner.route(request)
-        if type(decision) is Response:
-            self._promise(decision, request.flow)
-        return decision
+
+    def _answered(self, flow: IFlow, response: Response) -> None:
+        if 200 <= response.status < 300:
+            flow.registered = b"contact" in response.values
+            self._promise(response, flow)
 
     def _path(self, request: Request) -> bytes | None:
         """

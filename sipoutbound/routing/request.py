@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from sipoutbound.interfaces import IFlow
 from sipoutbound.message import message as wire
@@ -32,6 +32,7 @@ class Request:
     @ivar behind: the names already walked, as C{prepath} of a resource.
     @ivar ahead: the names to go: the domain, then the user, as far as there are any.
     @ivar depth: how many users of ours have led here, one after the other.
+    @ivar answering: told each response before it goes back: what the edge half adds to it.
     """
 
     message: wire.Request
@@ -41,6 +42,7 @@ class Request:
     ahead: tuple[str, ...] = ()
     depth: int = 0
     _forwarding: Forwarder | None = None
+    answering: Callable[[Response], None] | None = field(default=None, init=False)
 
     @classmethod
     def arrived(cls, message: wire.Request, flow: IFlow, forwarding: Any) -> Request:

@@ -98,6 +98,7 @@ class FakeFlow:
     reliable: bool = True
     pending: set[Any] | None = None
     alive: bool = True
+    registered: bool = False
     relayed: bool = False
     takes: bool = True
     sent: list[bytes] = field(factory=list)

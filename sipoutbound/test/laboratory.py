@@ -163,6 +163,7 @@ class Laboratory:
             flow.close()
         for port in server.ports:
             await port.disownServiceParent()
+        server.stack.stop()
         self._crashed.append(server)
 
     async def restart(self) -> None:
@@ -218,7 +219,7 @@ class WireTestCase(TestCase):
     routes: tuple[tuple[str, str | None], ...] = ()
     interface = LOOPBACK
     domains: tuple[str, ...] = (DOMAIN.decode(),)
-    trust: Networks = ()
+    trust: Networks | None = ()
     resolvers: tuple[Address, ...] = ()
 
     def setUp(self) -> None:

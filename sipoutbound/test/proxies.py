@@ -14,6 +14,7 @@ from sipoutbound.routing.delivery import Ways
 from sipoutbound.routing.domain import Domain
 from sipoutbound.routing.outgoing import Outgoing
 from sipoutbound.routing.proxy import Proxy
+from sipoutbound.routing.relay import Relay
 from sipoutbound.routing.request import Request as Passage
 from sipoutbound.routing.route import RouteInspection
 from sipoutbound.routing.router import Branching, Router
@@ -75,7 +76,7 @@ class Server:
             binding = flowBinding(flow, aor=aor, contact=b"sip:%b@192.0.2.4" % name.encode())
             self.location.bindings[aor] = (binding,)
         self.table = FakeFlows.of(self.caller, *phones.values())
-        outgoing = Outgoing(self.location, Trust())
+        outgoing = Outgoing(Relay(self.location, Trust()))
         domain = Domain(FakeRegistrar(), self.location, lambda request: False)
         branching = Branching(outgoing, {"example.com": domain})
         users = Policy(None, branching)

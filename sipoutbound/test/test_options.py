@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from sipoutbound.configuration import EXPECTED, KINDS
 from sipoutbound.mistake import Mistake, announced
 from sipoutbound.options import Options
-from sipoutbound.settings import MEMORY, SQLITE, STREAM, Listen, Settings, trust
+from sipoutbound.settings import BOTH, EDGE, MEMORY, SQLITE, STREAM, Listen, Settings, trust
 
 LOOPBACK = ("--listen", "tcp:0:interface=127.0.0.1")
 
@@ -87,14 +87,50 @@ class CommandLineTests(SynchronousTestCase):
         self.assertEqual(settled.routes, (("b", "x:y"), ("a", None), ("c", "")))
         self.assertTrue(settled.allowAnonymous)
         self.assertEqual(
-            [str(network) for network in settled.trust],
+            [str(network) for network in settled.relayed],
             ["192.0.2.7/32", "10.0.0.0/8", "2001:db8::7/128"],
         )
 
     def test_trustNobody(self) -> None:
-        """This machine is trusted, unless the operator says that nobody is."""
-        self.assertEqual([str(network) for network in decided().trust], ["127.0.0.0/8", "::1/128"])
-        self.assertEqual(decided("--trust", "none").trust, ())
+        """
+        The Path of edges on this machine is believed, unless the operator says that nobody's is.
+        To other domains only those send who were named: never an open relay by default.
+        """
+        here = ["127.0.0.0/8", "::1/128"]
+        self.assertEqual([str(network) for network in decided().trusted], here)
+        self.assertEqual(decided().relayed, ())
+        nobody = decided("--trust", "none")
+        self.assertEqual((nobody.trusted, nobody.relayed), ((), ()))
+
+    def test_roles(self) -> None:
+        """
+        An edge knows its registrar and keeps no bindings; a registrar apart needs no permission
+        to listen to the world, as it takes REGISTER from trusted edges only, and relays for them.
+        """
+        edge = decided("--role", "edge", "--registrar", "sip:10.0.0.5:5070;transport=tcp")
+        self.assertEqual((edge.role, str(edge.registrar)), (EDGE, "sip:10.0.0.5:5070;transport=tcp"))
+        self.assertEqual(edge.location, (MEMORY, None))
+        apart = decided("--role", "registrar", "--listen", "tcp:5060", "--trust", "10.0.0.0/8")
+        self.assertEqual((apart.registrar, apart.relayed), (None, apart.trusted))
+        self.assertEqual(decided().role, BOTH)
+
+    def test_badRoles(self) -> None:
+        """
+        What contradicts the role is said, with what would be right.
+        """
+        registrar = ("--registrar", "sip:10.0.0.5")
+        for given, wrong in (
+            (("--role", "proxy"), "--role: must be both, edge or registrar, not 'proxy'"),
+            (("--role", "edge"), "--role edge needs --registrar"),
+            (registrar, "--registrar is for an edge"),
+            (("--role", "edge", *registrar, "--location", "sqlite:x"), "an edge keeps no bindings"),
+            (("--role", "edge", *registrar, "--listen", "udp:5060"), "say --allow-anonymous"),
+            (("--role", "edge", "--registrar", "10.0.0.5"), "--registrar: must be sip:HOST"),
+            (("--role", "edge", "--registrar", "sips:a.b"), "--registrar: must be sip:HOST"),
+            (("--role", "edge", "--registrar", "sip:me@a.b"), "--registrar: must be sip:HOST"),
+            (("--role", "edge", "--registrar", "sip:a.b;transport=tls"), "must be sip:HOST"),
+        ):
+            self.assertIn(wrong, str(self.assertRaises(Mistake, decided, *given)), given)
 
     def test_pathsAreAbsolute(self) -> None:
         """A relative path means the folder where the command was typed, and C{~} the home."""

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.routing.decision import Decision, Forward, Reply
 from sipoutbound.routing.outgoing import Outgoing
+from sipoutbound.routing.relay import Relay
 from sipoutbound.routing.request import Request as Passage
 from sipoutbound.routing.trust import Trust
 from sipoutbound.test.doubles import FakeFlow, FakeLocation, decided, request
@@ -29,7 +30,7 @@ class OutgoingTests(SynchronousTestCase):
         Somebody has registered over one flow, nobody over the other.
         """
         self.registered, self.stranger = FakeFlow(b"registered"), FakeFlow(b"stranger")
-        self.outgoing = Outgoing(FakeLocation(tokens={self.registered.token}), TRUST)
+        self.outgoing = Outgoing(Relay(FakeLocation(tokens={self.registered.token}), TRUST))
 
     def decide(
         self,
@@ -75,7 +76,7 @@ class OutgoingTests(SynchronousTestCase):
         """
         flow = self.registered
         self.decide(flow)
-        self.outgoing = Outgoing(FakeLocation(), TRUST)
+        self.outgoing = Outgoing(Relay(FakeLocation(), TRUST))
         self.assertEqual(self.decide(flow, to=IN_DIALOG), Forward("sip:bob@example.org"))
         self.assertEqual(self.status(self.decide(flow)), 403)
 

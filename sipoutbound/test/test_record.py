@@ -197,8 +197,10 @@ class PathTests(SynchronousTestCase):
         message = request(b"REGISTER", b"sip:example.com", b"Contact: " + OUTBOUND)
         answer = Response.reply(message, status, None, headers)
         edge = PathInsertion(FakeRouter(answer), FlowTimer(90))
-        decision = self.successResultOf(decided(edge, Passage.arrived(message, self.flow, None)))
-        assert isinstance(decision, Response)
+        passage = Passage.arrived(message, self.flow, None)
+        decision = self.successResultOf(decided(edge, passage))
+        assert isinstance(decision, Response) and passage.answering is not None
+        passage.answering(decision)
         return decision
 
     def test_flowTimer(self) -> None:

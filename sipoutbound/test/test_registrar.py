@@ -70,7 +70,7 @@ class RegistrarTests(SynchronousTestCase):
         """
         serves = (b"example.test", b"127.0.0.1").__contains__
         return Registrar(
-            self.location, serves, self.now, policy or Policy(), lambda path: path[5:6]
+            self.location, serves, self.now, policy or Policy(), lambda path: path[0][5:6]
         )
 
     def answer(self, request: Request, status: int = 200) -> Response:

@@ -231,7 +231,7 @@ class UpdateTests(SynchronousTestCase):
             b"Path: <sip:p>, <sip:q>",
             b"User-Agent: U/1",
         )
-        flows = {b"<sip:p>": b"the flow"}
+        flows: dict[tuple[bytes, ...], bytes] = {(b"<sip:p>", b"<sip:q>"): b"the flow"}
         (made,) = update((), Registration(asked, b"c", 7), POLICY, NOW + 0.9, flows.__getitem__)
         self.assertEqual(
             made,
@@ -250,7 +250,7 @@ class UpdateTests(SynchronousTestCase):
         moved = registration(
             contact(b"sip:new@h", PHONE, 1), cseq=2, path=b"<sip:token2@edge.test;lr;ob>"
         )
-        (made,) = update(old, moved, POLICY, NOW, lambda value: value[5:11])
+        (made,) = update(old, moved, POLICY, NOW, lambda path: path[0][5:11])
         self.assertEqual((made.contact, made.flow), (b"sip:new@h", b"token2"))
 
     def test_sameFlowIsNotLookedUpAgain(self) -> None:
@@ -259,8 +259,8 @@ class UpdateTests(SynchronousTestCase):
         """
         asked: list[bytes] = []
 
-        def flowOf(value: bytes) -> bytes:
-            asked.append(value)
+        def flowOf(path: tuple[bytes, ...]) -> bytes:
+            asked.append(path[0])
             return b"token1"
 
         first = registration(contact(instance=PHONE, regId=1))

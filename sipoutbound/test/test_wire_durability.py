@@ -21,6 +21,7 @@ from sipoutbound.interfaces import Address
 from sipoutbound.location.sqlite import SQLiteStore
 from sipoutbound.outbound.flowtoken import Keys
 from sipoutbound.outbound.keepalive import GRACE
+from sipoutbound.settings import LOOPBACK as THIS_MACHINE
 from sipoutbound.settings import Settings
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase, reactor
 from sipoutbound.test.line import within
@@ -36,6 +37,9 @@ class RestartTests(WireTestCase):
     """
     Servers in this process: one is taken off its sockets, the next one started on its folder.
     """
+
+    # Edges of a test are on this machine.
+    trust = THIS_MACHINE
 
     durable = True
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sipoutbound import tap
 from sipoutbound.message.message import Request
 from sipoutbound.outbound.policy import Policy
+from sipoutbound.settings import LOOPBACK as THIS_MACHINE
 from sipoutbound.test.edges import Edge, lenient
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase
 from sipoutbound.test.phone import Phone
@@ -18,6 +19,9 @@ class RegistrarTests(WireTestCase):
     """
     Path values that others have added.
     """
+
+    # Edges of a test are on this machine.
+    trust = THIS_MACHINE
 
     async def edge(self) -> Edge:
         """
@@ -173,6 +177,9 @@ class EdgeTests(WireTestCase):
     """
     Phones of ours that register with somebody else's registrar, through the server.
     """
+
+    # Edges of a test are on this machine.
+    trust = THIS_MACHINE
 
     async def foreign(self) -> Phone:
         """

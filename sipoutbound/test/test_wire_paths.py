@@ -11,6 +11,7 @@ from twisted.internet.protocol import Protocol, ServerFactory
 
 from sipoutbound.interfaces import Address
 from sipoutbound.message.message import Request
+from sipoutbound.settings import LOOPBACK as THIS_MACHINE
 from sipoutbound.test.dialog import Dialog
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase, reactor
 from sipoutbound.test.phone import DOMAIN, Phone
@@ -178,6 +179,9 @@ class PathTests(WireTestCase):
     """
     Phones behind other servers.
     """
+
+    # Edges of a test are on this machine.
+    trust = THIS_MACHINE
 
     async def edge(self) -> Phone:
         """

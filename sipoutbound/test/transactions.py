@@ -77,7 +77,7 @@ class FakeClientTransaction:
     request: Request
     branch: bytes
     flow: IFlow
-    user: IResponses
+    user: Any
     answered: bool = False
     cancels: int = 0
 
@@ -124,14 +124,14 @@ class FakeTransactions:
     begun: list[FakeClientTransaction] = field(factory=list)
 
     def begin(
-        self, request: Request, branch: bytes, flow: IFlow, user: IResponses
+        self, request: Request, branch: bytes, flow: IFlow, user: IResponses | None
     ) -> FakeClientTransaction:
         """
         Note it; on a dead flow it fails at once, as the stack does.
         """
         transaction = FakeClientTransaction(request, branch, flow, user)
         self.begun.append(transaction)
-        if not flow.alive:
+        if not flow.alive and user is not None:
             user.flowFailed()
         return transaction
 

@@ -58,6 +58,7 @@ class Flow:
         UDP; belongs into a URI.
     @ivar heard: when anything last came over it.
     @ivar limit: for how many seconds it may be silent; 0.0 for ever.
+    @ivar registered: whether a registration over it was granted last, as far as the edge saw.
     @ivar relayed: whether a user of ours has called a foreign domain over it.
     @ivar pending: the client transactions that wait on it, for whoever keeps them.
     """
@@ -74,6 +75,7 @@ class Flow:
     limit: float = 0.0
     alive: bool = True
     pending: set[Any] | None = None
+    registered: bool = False
     relayed: bool = False
     _token: bytes | None = field(default=None, init=False)
 
