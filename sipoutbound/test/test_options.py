@@ -108,7 +108,8 @@ class CommandLineTests(SynchronousTestCase):
         to listen to the world, as it takes REGISTER from trusted edges only, and relays for them.
         """
         edge = decided("--role", "edge", "--registrar", "sip:10.0.0.5:5070;transport=tcp")
-        self.assertEqual((edge.role, str(edge.registrar)), (EDGE, "sip:10.0.0.5:5070;transport=tcp"))
+        self.assertEqual(edge.role, EDGE)
+        self.assertEqual(str(edge.registrar), "sip:10.0.0.5:5070;transport=tcp")
         self.assertEqual(edge.location, (MEMORY, None))
         apart = decided("--role", "registrar", "--listen", "tcp:5060", "--trust", "10.0.0.0/8")
         self.assertEqual((apart.registrar, apart.relayed), (None, apart.trusted))
@@ -119,18 +120,18 @@ class CommandLineTests(SynchronousTestCase):
         What contradicts the role is said, with what would be right.
         """
         registrar = ("--registrar", "sip:10.0.0.5")
-        for given, wrong in (
-            (("--role", "proxy"), "--role: must be both, edge or registrar, not 'proxy'"),
+        for words, wrong in (
+            (("--role", "proxy"), "must be both, edge or registrar"),
             (("--role", "edge"), "--role edge needs --registrar"),
             (registrar, "--registrar is for an edge"),
             (("--role", "edge", *registrar, "--location", "sqlite:x"), "an edge keeps no bindings"),
             (("--role", "edge", *registrar, "--listen", "udp:5060"), "say --allow-anonymous"),
-            (("--role", "edge", "--registrar", "10.0.0.5"), "--registrar: must be sip:HOST"),
-            (("--role", "edge", "--registrar", "sips:a.b"), "--registrar: must be sip:HOST"),
-            (("--role", "edge", "--registrar", "sip:me@a.b"), "--registrar: must be sip:HOST"),
+            (("--role", "edge", "--registrar", "10.0.0.5"), "must be sip:HOST"),
+            (("--role", "edge", "--registrar", "sips:a.b"), "must be sip:HOST"),
+            (("--role", "edge", "--registrar", "sip:me@a.b"), "must be sip:HOST"),
             (("--role", "edge", "--registrar", "sip:a.b;transport=tls"), "must be sip:HOST"),
         ):
-            self.assertIn(wrong, str(self.assertRaises(Mistake, decided, *given)), given)
+            self.assertIn(wrong, str(self.assertRaises(Mistake, decided, *words)), words)
 
     def test_pathsAreAbsolute(self) -> None:
         """A relative path means the folder where the command was typed, and C{~} the home."""
