@@ -259,10 +259,10 @@ class Stack:
         tried again elsewhere or later. To be called before the flows are closed. What rings is
         cancelled.
         """
-        self.room = 0
+        # No connections are made for those who have left.
+        self.room, self.returning = 0, None
         for transaction in tuple(self.servers.values()):
             transaction.refuse(503, ((b"Retry-After", RETRY_AFTER),))
-        self.returning = None
 
     def flowLost(self, flow: IFlow) -> None:
         """
