@@ -20,6 +20,23 @@ from sipoutbound.transport.wildcard import Wildcard, outward
 STUN = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + b"transaction."
 
 
+def linked() -> str:
+    """
+    An address of this machine on one of its links, with the name of that; empty where it has none.
+    """
+    for number, name in socket.if_nameindex():
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            try:
+                # All nodes of the link (RFC 4291 2.7.1); nothing is sent.
+                probe.connect(("ff02::1", 9, 0, number))
+            except OSError:
+                continue
+            host: str = probe.getsockname()[0]
+            if host.startswith("fe80:"):
+                return host.partition("%")[0] + "%" + name
+    return ""
+
+
 class WildcardTests(SocketTestCase):
     """
     All addresses of IPv4, of which loopback has many.
@@ -182,3 +199,36 @@ class AddressTests(SocketTestCase):
         (port,) = self.place.flows.ports
         self.assertNotIsInstance(port, Wildcard)
         self.assertEqual(port.socket.getsockopt(socket.IPPROTO_IP, 8), 0)
+
+
+class LinkTests(SocketTestCase):
+    """
+    Clients on a link of ours, which have no other address (RFC 4291 2.5.6).
+    """
+
+    skip = None if linked() else "no address of a link here: fe80::"
+
+    async def test_flow(self) -> None:
+        """
+        They are answered, and found by their tokens; what is written of them says nothing of the
+        link.
+        """
+        service = self.served("::")
+        host, _, name = linked().partition("%")
+        link = 0, socket.if_nametoindex(name)
+        client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.addCleanup(client.close)
+        client.bind((host, 0, *link))
+        client.setblocking(False)
+        peer = client.getsockname()[:2]
+        client.sendto(STUN, (host, service.address[1], *link))
+        answer, source = await self.heard(client)
+        self.assertEqual((answer[:2], source[1]), (b"\x01\x01", service.address[1]))
+        client.sendto(bytes(request(b"MESSAGE")), (host, service.address[1], *link))
+        await self.until(lambda: self.place.messages)
+        ((flow, _),) = self.place.messages
+        self.assertEqual(flow.peer, (host, peer[1]))
+        self.assertNotIn(b"%", flow.name + flow.via)
+        self.assertIs(self.place.flows.find(flow.token), flow)
+        flow.send(b"answer")
+        self.assertEqual((await self.heard(client))[0], b"answer")

@@ -15,7 +15,7 @@ from sipoutbound.interfaces import Address
 from sipoutbound.message.framing import Unframed, parseDatagram
 from sipoutbound.outbound.stun import answer, isStun
 from sipoutbound.transport.flow import Flow
-from sipoutbound.transport.listener import Listener
+from sipoutbound.transport.listener import Listener, unlinked
 
 log = Logger()
 
@@ -52,7 +52,7 @@ class Port:
         @raise OSError: there is none, or an error of an earlier one that we sent is told (ip(7)).
         """
         datagram, peer = self.socket.recvfrom(LARGEST)
-        self.take(datagram, peer[:2])
+        self.take(datagram, peerOf(peer))
 
     def take(self, datagram: bytes, peer: Address) -> None:
         """
@@ -74,16 +74,16 @@ class Port:
         if not flow.alive:
             flow.alive = True
         if isStun(datagram):
-            self._keepalive(datagram, flow)
+            self._keepalive(datagram, flow, addr)
         else:
             self._message(datagram, flow)
 
-    def _keepalive(self, datagram: bytes, flow: Flow) -> None:
+    def _keepalive(self, datagram: bytes, flow: Flow, addr: Address) -> None:
         """
         Answer STUN (RFC 5626 8), if that is what it is: nothing is sent for anything else.
         """
         if (response := answer(datagram, flow.peer)) is not None:
-            self.write(response, flow.peer)
+            self.write(response, addr)
 
     def _message(self, datagram: bytes, flow: Flow) -> None:
         if not datagram.strip(b"\r\n\0 "):
@@ -105,6 +105,9 @@ class Port:
             if len(self._flows) >= max(REMEMBERED, 2 * self._kept):
                 self._forget()
             flow = self._flows[address] = self.listener.datagramFlow(self, address, self.local)
+            if "%" in address[0]:
+                # No token says on which link that is: on the last one that it was heard on.
+                self._flows[unlinked(address)] = flow
         return flow
 
     def _forget(self) -> None:
@@ -122,12 +125,12 @@ class Port:
         """
         Send a datagram.
 
+        @param peer: as the socket spells it.
         @return: whether it may arrive. It can't where it is too large, or there is no way to the
             peer (RFC 3261 18.4).
         """
-        address = spelled(peer, self.local[0])
         try:
-            self._sendTwice(data, address)
+            self._sendTwice(data, numbered(peer) if "%" in peer[0] else peer)
         except OSError as error:
             if error.errno in _FULL:
                 log.debug("datagram to {peer} lost: {error}", peer=peer, error=error)
@@ -157,13 +160,15 @@ class Port:
         """
         return self if local == self.local else None
 
-    def refused(self, peer: Address) -> None:
+    def refused(self, address: Any) -> None:
         """
         ICMP says that a peer cannot be reached: its bindings are gone, and whatever waits on the
         flow has failed (RFC 5626 7, RFC 3261 18.4). That is believed while a request of ours is
         under way: anybody can forge an ICMP error about a datagram that was never sent.
+
+        @param address: as the socket tells it.
         """
-        flow = self._flows.get(peer)
+        flow = self._flows.get(peerOf(address))
         if flow is not None and flow.pending:
             log.info("unreachable: {peer}", peer=flow.peer)
             self.listener.flows.lost(flow)
@@ -173,6 +178,26 @@ class Port:
         Take the flow for dead until its peer is heard again.
         """
         self.listener.flows.died(flow)
+
+
+def peerOf(address: Any) -> Address:
+    """
+    A peer by what its socket tells of it: IPv6 addresses of one link with the name of that.
+    """
+    if len(address) == 2 or not address[3]:
+        found: Address = address[:2]
+        return found
+    return f"{address[0]}%{socket.if_indextoname(address[3])}", address[1]
+
+
+def numbered(peer: Address) -> Any:
+    """
+    An address on one of our links as a socket wants it, which does not look behind the C{%}.
+
+    @raise OSError: there is no such link any more.
+    """
+    host, _, link = peer[0].partition("%")
+    return host, peer[1], 0, socket.if_nametoindex(link)
 
 
 def spelled(peer: Address, local: str) -> Address:

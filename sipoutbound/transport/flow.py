@@ -56,6 +56,7 @@ class Flow:
     @ivar transport: upper-case, as in a Via.
     @ivar name: how the peer reaches us on it: C{b"host:port"}, and C{;transport=} where it is not
         UDP; belongs into a URI.
+    @ivar peer: as anybody writes it: an IPv4 address without C{::ffff:}, IPv6 without the link.
     @ivar heard: when anything last came over it.
     @ivar limit: for how many seconds it may be silent; 0.0 for ever.
     @ivar registered: whether a registration over it was granted last, as far as the edge saw.
@@ -71,6 +72,7 @@ class Flow:
     identity: StreamFlow | DatagramFlow
     _flows: Flows
     _line: Line
+    _where: Address
     heard: float = 0.0
     limit: float = 0.0
     alive: bool = True
@@ -94,7 +96,7 @@ class Flow:
 
         @return: whether it was taken; if not it never arrives (RFC 3261 18.4).
         """
-        return self.alive and self._line.write(data, self.peer)
+        return self.alive and self._line.write(data, self._where)
 
     def beside(self, port: int) -> Flow:
         """
@@ -103,7 +105,7 @@ class Flow:
         """
         if self.reliable or port == self.peer[1]:
             return self
-        return self._line.flowTo((self.peer[0], port))
+        return self._line.flowTo((self._where[0], port))
 
     def watch(self, limit: float) -> None:
         """

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from socket import AF_INET6, IPPROTO_IP, IPPROTO_IPV6, MSG_ERRQUEUE, socket
 from struct import Struct
-from typing import Final
-
-from sipoutbound.interfaces import Address
+from typing import Any, Final
 
 # linux/in.h, linux/in6.h; Python's socket module has them from 3.14 on.
 _IP_RECVERR: Final = 11
@@ -46,9 +44,9 @@ def askForErrors(opened: socket) -> None:
         opened.setsockopt(IPPROTO_IPV6, _IPV6_RECVERR, 1)
 
 
-def unreachable(opened: socket) -> Iterator[Address]:
+def unreachable(opened: socket) -> Iterator[Any]:
     """
-    The peers that cannot be reached, by the errors that wait, as the socket spells them.
+    The peers that cannot be reached, by the errors that wait, as the socket tells them.
     """
     for _ in range(_AT_ONCE):
         try:
@@ -56,7 +54,7 @@ def unreachable(opened: socket) -> Iterator[Address]:
         except OSError:
             return
         if any(_tellsOf(data) for _, kind, data in ancillary if kind in _KINDS):
-            yield peer[:2]
+            yield peer
 
 
 _KINDS: Final = (_IP_RECVERR, _IPV6_RECVERR)

@@ -45,13 +45,14 @@ class Listener:
         """
         How peers reach us: what is advertised, else the local address.
         """
-        return self.advertised or hostport((plain(local[0]), self.port or local[1]))
+        host = plain(unlinked(local)[0])
+        return self.advertised or hostport((host, self.port or local[1]))
 
     def streamFlow(self, line: Line, peer: Address, local: Address) -> Flow:
         """
         A new connection's flow.
         """
-        flow = self._flow(line, (plain(peer[0]), peer[1]), local, self.flows.identify(), True)
+        flow = self._flow(line, peer, local, self.flows.identify(), True)
         self.flows.add(flow)
         return flow
 
@@ -61,8 +62,8 @@ class Listener:
 
         @param peer: as the socket spells it; C{local} too.
         """
-        identity = DatagramFlow(self.transport, local, peer)
-        return self._flow(line, (plain(peer[0]), peer[1]), local, identity, False)
+        identity = DatagramFlow(self.transport, local, unlinked(peer))
+        return self._flow(line, peer, local, identity, False)
 
     def _flow(
         self,
@@ -78,8 +79,11 @@ class Listener:
         via = b"SIP/2.0/%b %b%b;branch=" % (self.transport, sentBy, rport)
         name = sentBy if not reliable else sentBy + b";transport=" + self.transport.lower()
         self.addresses.add(sentBy)
+        host, port = unlinked(peer)
+        seen = plain(host), port
+        now = self.flows.now()
         return Flow(
-            self.transport, reliable, peer, name, via, identity, self.flows, line, self.flows.now()
+            self.transport, reliable, seen, name, via, identity, self.flows, line, peer, now
         )
 
 
@@ -88,3 +92,11 @@ def plain(host: str) -> str:
     An address as its owner writes it: an IPv4 peer of an IPv6 socket without its C{::ffff:}.
     """
     return host[7:] if host.startswith("::ffff:") and "." in host else host
+
+
+def unlinked(address: Address) -> Address:
+    """
+    An address without the link that it is on (C{fe80::1%eth0}): that is nobody else's concern, and
+    has no place in a header (RFC 6874 1) or a token.
+    """
+    return (address[0].partition("%")[0], address[1]) if "%" in address[0] else address

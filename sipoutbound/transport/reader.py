@@ -13,7 +13,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sipoutbound.interfaces import Address
 from sipoutbound.transport.icmp import unreachable
 
 log = Logger()
@@ -40,9 +39,11 @@ class Taker(Protocol):
         @raise OSError: there is none, or an error of an earlier one that we sent is told (ip(7)).
         """
 
-    def refused(self, peer: Address) -> None:
+    def refused(self, address: Any) -> None:
         """
         A peer cannot be reached.
+
+        @param address: as the socket tells it.
         """
 
 

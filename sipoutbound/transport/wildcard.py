@@ -6,13 +6,13 @@ SIP over UDP on all addresses of the machine: what comes to one of them is answe
 from __future__ import annotations
 
 import socket
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field
 from twisted.logger import Logger
 
 from sipoutbound.interfaces import Address
-from sipoutbound.transport.datagram import LARGEST, Port, spelled
+from sipoutbound.transport.datagram import LARGEST, Port, peerOf, spelled
 from sipoutbound.transport.flow import Flow
 from sipoutbound.transport.listener import Listener
 from sipoutbound.transport.packetinfo import SPACE, Ancillary, addressIn, leavingFrom
@@ -62,10 +62,10 @@ class Wildcard:
         @raise OSError: there is none, or an error of an earlier one that we sent is told (ip(7)).
         """
         datagram, ancillary, _, peer = self.socket.recvmsg(LARGEST, SPACE)
-        host = addressIn(ancillary) or outward(self.local[0], peer[:2])
+        host = addressIn(ancillary) or outward(self.local[0], peer)
         port = self._bounded(host)
         if port is not None:
-            port.take(datagram, peer[:2])
+            port.take(datagram, peerOf(peer))
 
     def at(self, local: Address) -> FacingPort | None:
         """
@@ -94,19 +94,20 @@ class Wildcard:
             port = self._ports[host] = FacingPort(self.listener, self.socket, address)
         return port
 
-    def refused(self, peer: Address) -> None:
+    def refused(self, address: Any) -> None:
         """
         A peer cannot be reached, whatever address we had sent from.
         """
         for port in tuple(self._ports.values()):
-            port.refused(peer)
+            port.refused(address)
 
 
-def outward(host: str, peer: Address) -> str:
+def outward(host: str, peer: Any) -> str:
     """
     The address of ours that packets to a peer leave from.
 
     @param host: all addresses, as bound.
+    @param peer: as the socket tells or wants it.
     @return: one of them; C{host} where there is no way to the peer.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
