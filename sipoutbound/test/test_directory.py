@@ -306,6 +306,19 @@ class DeadTests(DirectoryTestCase):
             name = f"_sip._udp.x{code}.test"
             await self.assertFailure(self.asked(self.directory.services(name)), Unanswered)
 
+    async def test_secondAfterFailure(self) -> None:
+        """
+        If the first server has trouble the others are asked, in their order.
+        """
+        self.dns.add("a.test", a("192.0.2.1"))
+        bad = [NameServer().start() for _ in range(2)]
+        for each, code in zip(bad, (dns.ESERVER, dns.EREFUSED), strict=True):
+            self.addCleanup(each.stop)
+            each.factory.broken[dns.A] = code
+        self.directory = self.asking(*(each.address for each in bad), self.dns.address)
+        self.assertEqual(await self.directory.addresses("a.test"), ("192.0.2.1",))
+        self.assertEqual([each.asked for each in bad], [["A a.test"]] * 2)
+
     async def test_oneOfTwo(self) -> None:
         """
         One name that has records is enough, whatever is the matter with the other.

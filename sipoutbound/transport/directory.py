@@ -16,7 +16,9 @@ from twisted.names.error import (
     DNSFormatError,
     DNSNameError,
     DNSNotImplementedError,
+    DNSQueryRefusedError,
     DNSQueryTimeoutError,
+    DNSServerError,
     DomainError,
 )
 from twisted.names.hosts import searchFileForAll
@@ -227,14 +229,25 @@ class NameDirectory:
                 return [], min([*lifetimes, _negative(authority)])
         return [], NEGATIVE
 
-    def _query(self, kind: int, name: str) -> Deferred[Any]:
+    async def _query(self, kind: int, name: str) -> Any:
+        """
+        Ask the DNS servers, each when those in front have not answered. twisted.names leaves it at
+        an error that one of them answers: the others may know better.
+        """
         if self._resolver is None:
-            servers = list(self.servers)
-            self._resolver = client.Resolver(
-                None if servers else RESOLV_CONF, servers, TIMEOUTS, self._lent
-            )
-        asked: Deferred[Any] = self._resolver.query(dns.Query(name.encode(), kind), TIMEOUTS)
-        return asked
+            self._resolver = self._resolverOf(list(self.servers))
+        query, resolver = dns.Query(name.encode(), kind), self._resolver
+        others = [*resolver.servers, *resolver.dynServers][1:]
+        while True:
+            try:
+                return await resolver.query(query, TIMEOUTS)
+            except (DNSServerError, DNSQueryRefusedError):
+                if not others:
+                    raise
+            resolver, others = self._resolverOf(others), others[1:]
+
+    def _resolverOf(self, servers: list[Address]) -> Any:
+        return client.Resolver(None if servers else RESOLV_CONF, servers, TIMEOUTS, self._lent)
 
 
 def _unanswered(failure: Failure) -> Unanswered:
