@@ -216,7 +216,8 @@ class ServerTransaction(Transaction):
         if action is Action.REPORT_TIMEOUT:
             log.info("no ACK of {peer}", peer=self.flow.peer)
             return
-        rings = self.request.method == b"INVITE" and self.machine.state is State.PROCEEDING
+        # The request is let go of with the final response.
+        rings = self.machine.state is State.PROCEEDING and self.request.method == b"INVITE"
         if rings and self.flow.reliable and self.cancelled is not None:
             self.cancelled()
 
