@@ -25,7 +25,7 @@ from sipoutbound.settings import (
     Settings,
 )
 from sipoutbound.test.laboratory import LOOPBACK as HOST
-from sipoutbound.test.laboratory import Laboratory
+from sipoutbound.test.laboratory import Laboratory, quietPort
 from sipoutbound.test.phone import DOMAIN, Phone
 
 
@@ -72,7 +72,8 @@ class ClusterTestCase(TestCase):
         A running server, ended with the test.
         """
         state = Path(self.mktemp()).absolute()
-        listen = (Listen(DATAGRAM, 0, HOST), Listen(CONNECTION, 0, HOST))
+        port = quietPort()
+        listen = (Listen(DATAGRAM, port, HOST), Listen(CONNECTION, port, HOST))
         common = Settings(
             (DOMAIN.decode(),), listen, state=state, location=(MEMORY, None), allowAnonymous=True
         )

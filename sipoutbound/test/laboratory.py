@@ -7,7 +7,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from socket import SOCK_DGRAM
+from random import randrange
+from socket import SOCK_DGRAM, SOCK_STREAM
 from typing import Any
 
 from attrs import define, evolve, field
@@ -191,6 +192,21 @@ class Laboratory:
         assert not left, f"the server has stopped and left {left}"
 
 
+def quietPort() -> int:
+    """
+    A free port that the system gives to no connection by itself (Linux begins at 32768): whoever
+    starts a server anew finds it free again.
+    """
+    while True:
+        port = randrange(20_000, 32_000)
+        try:
+            for kind in (SOCK_DGRAM, SOCK_STREAM):
+                bound(kind, LOOPBACK, port).close()
+        except OSError:
+            continue
+        return port
+
+
 def without(address: str) -> str | None:
     """
     Why tests that need a local address cannot run; C{None} where they can.
@@ -227,7 +243,8 @@ class WireTestCase(TestCase):
         Start the server.
         """
         state = Path(self.mktemp()).absolute()
-        listen = (Listen(DATAGRAM, 0, self.interface), Listen(CONNECTION, 0, self.interface))
+        port = quietPort()
+        listen = (Listen(DATAGRAM, port, self.interface), Listen(CONNECTION, port, self.interface))
         location = (SQLITE, state / "location.sqlite") if self.durable else (MEMORY, None)
         self.laboratory = Laboratory(
             Settings(

@@ -23,7 +23,7 @@ from sipoutbound.outbound.flowtoken import Keys
 from sipoutbound.outbound.keepalive import GRACE
 from sipoutbound.settings import LOOPBACK as THIS_MACHINE
 from sipoutbound.settings import Settings
-from sipoutbound.test.laboratory import LOOPBACK, WireTestCase, reactor
+from sipoutbound.test.laboratory import LOOPBACK, WireTestCase, quietPort, reactor
 from sipoutbound.test.line import within
 from sipoutbound.test.phone import DOMAIN, Phone
 
@@ -319,7 +319,8 @@ class KilledTests(TestCase):
         Choose a folder.
         """
         self.folder = Path(self.mktemp()).absolute()
-        self.ports: dict[bytes, Address] = {}
+        place = LOOPBACK, quietPort()
+        self.ports: dict[bytes, Address] = {b"UDP": place, b"TCP": place}
 
     async def start(self) -> None:
         """
@@ -329,7 +330,7 @@ class KilledTests(TestCase):
         command = [twistd, "-n", "--pidfile=", "sipoutbound", "--state", str(self.folder)]
         command += ["--domain", DOMAIN.decode()]
         for transport in (b"UDP", b"TCP"):
-            _, port = self.ports.get(transport, ("", 0))
+            port = self.ports[transport][1]
             command += ["--listen", f"{transport.decode().lower()}:{port}:interface={LOOPBACK}"]
         self.daemon = Daemon()
         home = str(Path(sipoutbound.__file__).parent.parent)
