@@ -137,6 +137,14 @@ def mapped(data: bytes, transactionId: bytes) -> tuple[str, int] | None:
     return None
 
 
+def refused(data: bytes, transactionId: bytes) -> bool:
+    """
+    Whether this is a Binding error response to L{request}.
+    """
+    message = _read(data)
+    return message is not None and (message.kind, message.transaction) == (_ERROR, transactionId)
+
+
 def _read(data: bytes) -> _Message | None:
     if len(data) < _HEADER.size:
         return None

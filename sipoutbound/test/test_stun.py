@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from sipoutbound.outbound.stun import answer, isStun, mapped, request
+from sipoutbound.outbound.stun import answer, isStun, mapped, refused, request
 
 ID = bytes(range(1, 13))
 PEER = ("192.0.2.1", 32853)
@@ -345,3 +345,13 @@ class MappedTests(SynchronousTestCase):
         first = attribute(0x0020, b"\0\1\xa1\x47\xe1\x12\xa6\x43")
         second = attribute(0x0020, b"\0\1\0\0" + bytes(4))
         self.assertEqual(mapped(message(0x0101, first, second), ID), PEER)
+
+    def test_refused(self) -> None:
+        """
+        An error response says that the flow is of no use; nobody else can say so in its place.
+        """
+        error = answer(message(1, attribute(0x0024)), PEER) or b""
+        success = answer(request(ID), PEER) or b""
+        found = [refused(error, ID), refused(error, SAMPLE_ID), refused(success, ID)]
+        self.assertEqual(found, [True, False, False])
+        self.assertFalse(refused(error[:-1], ID))
