@@ -29,6 +29,8 @@ LAYERS: Final = {
     "routing": ("message", "outbound", "interfaces"),
     "location": ("message", "outbound", "interfaces"),
     "registrar": ("message", "outbound", "interfaces", "location"),
+    "agent": ("message", "outbound", "interfaces", "transaction", "transport", "stack"),
+    "useragent": ("message", "outbound", "interfaces", "transport", "stack", "agent"),
     "settings": ("message", "outbound", "mistake"),
     "plugin": ("message", "outbound", "interfaces", "routing", "mistake"),
     "tap": (

@@ -85,9 +85,9 @@ class Connection(Protocol):
         try:
             for event in self._stream.receive(data):
                 begun = None
-                if event is Life.PING:
-                    self.write(_PONG, flow.peer)
-                elif event is not Life.CRLF:
+                if isinstance(event, Life):
+                    self._sign(flow, event)
+                else:
                     self._message(flow, event)
         except Unframed as error:
             self._unframed(flow, error)
@@ -96,6 +96,13 @@ class Connection(Protocol):
             if self._impatient is None and flow.alive:
                 self._impatient = self.listener.flows.later(PATIENCE, self._late, begun)
         self._begun = begun
+
+    def _sign(self, flow: Flow, life: Life) -> None:
+        """
+        The peer shows that it lives, and may want to know whether we do.
+        """
+        if life is Life.PING:
+            self.write(_PONG, flow.peer)
 
     def _message(self, flow: Flow, message: Request | Response) -> None:
         if type(message) is Request and message.method != b"ACK":

@@ -1,0 +1,1 @@
+"""The parts of a user agent: flows of its own making, requests, calls."""

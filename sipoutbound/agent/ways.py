@@ -1,0 +1,84 @@
+"""
+Which flow a request of ours goes over (RFC 5626 4.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from attrs import define, field
+
+from sipoutbound.agent.account import Way, looseRoute
+from sipoutbound.agent.line import Line
+from sipoutbound.agent.net import Net
+from sipoutbound.agent.place import Place
+from sipoutbound.agent.registration import Registration
+from sipoutbound.interfaces import IFlow, Unreachable
+from sipoutbound.message.uri import URI
+from sipoutbound.transport.flow import Flow
+
+
+@define(eq=False, repr=False)
+class Ways:
+    """
+    The flows of a client: those of its registrations, and others that were needed.
+    """
+
+    net: Net
+    registrations: list[Registration]
+    _others: dict[Place, Line] = field(factory=dict, init=False)
+
+    async def outward(self) -> AsyncIterator[Way]:
+        """
+        Through the proxies: over each flow that is registered, then, should none of them do, over
+        new ones to the rest.
+        """
+        tried = []
+        for registration in self.registrations:
+            if registration.recovery.registered:
+                tried.append(registration)
+                yield registration.way
+        for registration in self.registrations:
+            if registration not in tried:
+                async for way in self.towards(registration.proxy):
+                    yield Way(way.flow, (looseRoute(registration.proxy),))
+
+    async def towards(self, uri: URI, usual: IFlow | None = None) -> AsyncIterator[Way]:
+        """
+        To the next hop that a URI names: over the flow there is to its address, else a new one.
+
+        @param usual: to be preferred where there are several.
+        """
+        for place in await self.net.locate(uri):
+            try:
+                yield Way(self._known(place, usual) or await self._new(place))
+            except Unreachable:
+                continue
+
+    def _known(self, place: Place, usual: IFlow | None) -> IFlow | None:
+        lines = [registration.line for registration in self.registrations]
+        flows = [usual, *(line.flow for line in lines if line), self._other(place)]
+        for flow in flows:
+            if flow is not None and flow.alive and _leads(flow, place):
+                return flow
+        return None
+
+    def _other(self, place: Place) -> Flow | None:
+        line = self._others.get(place)
+        return None if line is None else line.flow
+
+    async def _new(self, place: Place) -> IFlow:
+        line = self._others[place] = await self.net.opened(place)
+        return line.flow
+
+    def close(self) -> None:
+        """
+        Close those that no registration closes.
+        """
+        for line in self._others.values():
+            if line.flow.alive:
+                line.flow.close()
+
+
+def _leads(flow: IFlow, place: Place) -> bool:
+    return (flow.transport, flow.peer) == (place.transport, place.address)
