@@ -115,13 +115,22 @@ class ClientPort(DatagramProtocol):
     signs: Signs = field(factory=Signs)
     flow: Flow = field(init=False)
 
-    def startProtocol(self) -> None:
+    def face(self) -> None:
         """
-        The port is open.
+        Talk to the one peer.
+
+        @raise OSError: when there is no way.
         """
         self.transport.connect(*self.peer)
         local = self.transport.getHost()
         self.flow = self.listener.datagramFlow(self, self.peer, (local.host, local.port))
+
+    def stopProtocol(self) -> None:
+        """
+        The port is closed: by us, or by the reactor, which takes a socket on which nothing waits
+        but an error for one that is closed.
+        """
+        self.listener.flows.died(self.flow)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
@@ -152,7 +161,8 @@ class ClientPort(DatagramProtocol):
         @return: whether it may arrive.
         """
         try:
-            self.transport.write(data)
+            if self.transport is not None:
+                self.transport.write(data)
         except MessageLengthError:
             return False
         except OSError as error:
@@ -163,7 +173,7 @@ class ClientPort(DatagramProtocol):
         """
         Close the port.
         """
-        if flow.alive:
+        if self.transport is not None:
             self.transport.stopListening()
         self.listener.flows.died(flow)
 
@@ -194,11 +204,19 @@ async def opened(reactor: Any, place: Place, listeners: dict[bytes, Listener]) -
     listener, peer = listeners[place.transport], place.address
     try:
         if place.transport == b"UDP":
-            port = ClientPort(listener, peer)
-            reactor.listenUDP(0, port, "::" if ":" in peer[0] else "", 65536)
-            return Line(port.flow, port.signs)
+            return _facing(reactor, ClientPort(listener, peer))
         dialling = _Dialling(listener)
         reactor.connectTCP(*peer, dialling, timeout=CONNECT_TIMEOUT)
         return await dialling.made
     except (Unreachable, OSError) as error:
         raise Unreachable(f"{peer[0]}:{peer[1]}: {error}") from error
+
+
+def _facing(reactor: Any, port: ClientPort) -> Line:
+    bound = reactor.listenUDP(0, port, "::" if ":" in port.peer[0] else "", 65536)
+    try:
+        port.face()
+    except OSError:
+        bound.stopListening()
+        raise
+    return Line(port.flow, port.signs)

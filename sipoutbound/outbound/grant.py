@@ -58,7 +58,8 @@ def _expires(response: Response, contact: bytes, regId: int | None, asked: int) 
     for value in response.all(b"contact"):
         try:
             address = NameAddress.parse(value)
-            if address.text == contact and _number(address, b"reg-id") in (regId, None):
+            named = regId is None or _number(address, b"reg-id") in (regId, None)
+            if address.text == contact and named:
                 granted = _number(address, b"expires")
                 if granted is not None:
                     return granted

@@ -53,6 +53,7 @@ class GrantTests(SynchronousTestCase):
         for headers, granted in (
             ((other, first, ours, require, general), 50),
             ((b"Contact: <%b>;expires=80" % CONTACT, general), 80),
+            ((first,), 70),
             ((b"Contact: <%b>" % CONTACT, general), 40),
             ((other, general), 40),
             ((b"Contact: <%b>;expires=soon" % CONTACT,), 600),
