@@ -21,7 +21,7 @@ from sipoutbound.agent.incoming import Answering, Incoming
 from sipoutbound.agent.net import Habits, Net
 from sipoutbound.agent.place import Locate, locating
 from sipoutbound.agent.registration import Registration
-from sipoutbound.agent.reply import Reply, TextHeaders, octetsOf
+from sipoutbound.agent.reply import Reply, TextHeaders, checkedMethod, octetsOf
 from sipoutbound.agent.sending import NoAnswer
 from sipoutbound.agent.ways import Ways
 from sipoutbound.interfaces import Unreachable
@@ -197,11 +197,7 @@ class UserAgent(Service):
         self._stack.drain()
         self._core.stop()
         leaving = [registration.stop() for registration in self._registrations]
-        return gatherResults(leaving).addCallback(self._stopped)
-
-    def _stopped(self, _: Any) -> None:
-        self._core.ways.close()
-        self._stack.stop()
+        return gatherResults(leaving).addCallback(lambda _: self._stack.stop())
 
     def _othersThan(self, number: int) -> Callable[[], bool]:
         def others() -> bool:
@@ -277,7 +273,7 @@ class UserAgent(Service):
             URI.parse(address.encode())
         from_ = NameAddress(b"", bytes(self._account.aor), b";tag=" + unique())
         return Draft(
-            method.encode(), uri.encode(), b"<%b>%b" % (from_.text, from_.tail),
+            checkedMethod(method), uri.encode(), b"<%b>%b" % (from_.text, from_.tail),
             b"<%b>" % to.encode(), unique(), 1, [], [SUPPORTED, *headers], body,
             method in _DIALOG_FORMING,
         )  # fmt: skip

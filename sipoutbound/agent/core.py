@@ -244,8 +244,9 @@ class Core:
 
     def stop(self) -> None:
         """
-        All dialogs are over, without a word.
+        All dialogs are over, without a word, and no more flows are made.
         """
+        self.ways.close()
         for dialog in tuple(self._dialogs.values()):
             dialog.end()
 

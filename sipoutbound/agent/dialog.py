@@ -10,7 +10,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from sipoutbound.agent.account import Draft
-from sipoutbound.agent.reply import TextHeaders, octetsOf
+from sipoutbound.agent.reply import TextHeaders, checkedMethod, octetsOf
 from sipoutbound.interfaces import IFlow
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.header import NameAddress
@@ -127,8 +127,9 @@ class Dialog:
         if self._ended:
             raise ValueError("the dialog has ended")
         octets = octetsOf(headers)
+        name = checkedMethod(method)
         self.number += 1
-        draft = self.draft(method.encode(), self.number, octets, body)
+        draft = self.draft(name, self.number, octets, body)
         if method == "BYE":
             self.end()
         return self._agent.within(self, draft)

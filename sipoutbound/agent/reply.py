@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from sipoutbound.message.grammar import TOKEN
+
 TextHeaders = tuple[tuple[str, str], ...]
 
 
@@ -35,10 +37,22 @@ def octetsOf(headers: TextHeaders) -> list[tuple[bytes, bytes]]:
     """
     Headers as they are sent.
 
-    @raise ValueError: when one has a line break in it: it would be a header of its own.
+    @raise ValueError: when a name is none, or a value has a line break in it: what follows would be
+        a header of its own.
     """
     pairs = [(name.encode(), value.encode()) for name, value in headers]
     for name, value in pairs:
-        if b"\r" in name + value or b"\n" in name + value:
-            raise ValueError(f"a line break in {name.decode()}")
+        if TOKEN.fullmatch(name) is None or b"\r" in value or b"\n" in value:
+            raise ValueError(f"no header: {name!r}: {value!r}")
     return pairs
+
+
+def checkedMethod(method: str) -> bytes:
+    """
+    A method as it is sent.
+
+    @raise ValueError: when it is none, or one that only a transaction sends.
+    """
+    if TOKEN.fullmatch(method.encode()) is None or method in ("ACK", "CANCEL"):
+        raise ValueError(f"no method to ask with: {method!r}")
+    return method.encode()

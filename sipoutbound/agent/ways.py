@@ -27,31 +27,33 @@ class Ways:
     net: Net
     registrations: list[Registration]
     _others: dict[Place, Line] = field(factory=dict, init=False)
+    _closed: bool = field(default=False, init=False)
 
     async def outward(self) -> AsyncIterator[Way]:
         """
         Through the proxies: over each flow that is registered, then, should none of them do, over
-        new ones to the rest.
+        others.
         """
-        tried = []
         for registration in self.registrations:
             if registration.recovery.registered:
-                tried.append(registration)
                 yield registration.way
         for registration in self.registrations:
-            if registration not in tried:
-                async for way in self.towards(registration.proxy):
-                    yield Way(way.flow, (looseRoute(registration.proxy),))
+            async for way in self.towards(registration.proxy):
+                yield Way(way.flow, (looseRoute(registration.proxy),))
 
     async def towards(self, uri: URI, usual: IFlow | None = None) -> AsyncIterator[Way]:
         """
-        To the next hop that a URI names: over the flow there is to its address, else a new one.
+        To the next hop that a URI names: over the flow there is to its address, or if that will not
+        do a new one.
 
         @param usual: to be preferred where there are several.
         """
         for place in await self.net.locate(uri):
+            known = self._known(place, usual)
+            if known is not None and not self._closed:
+                yield Way(known)
             try:
-                yield Way(self._known(place, usual) or await self._new(place))
+                yield Way(await self._new(place))
             except Unreachable:
                 continue
 
@@ -68,13 +70,21 @@ class Ways:
         return None if line is None else line.flow
 
     async def _new(self, place: Place) -> IFlow:
+        """
+        @raise Unreachable: when there is none, or all is over.
+        """
+        if self._closed:
+            raise Unreachable("the user agent has stopped")
         line = self._others[place] = await self.net.opened(place)
+        if self._closed:
+            line.flow.close()
         return line.flow
 
     def close(self) -> None:
         """
-        Close those that no registration closes.
+        Close those that no registration closes, and make no more.
         """
+        self._closed = True
         for line in self._others.values():
             if line.flow.alive:
                 line.flow.close()

@@ -127,15 +127,17 @@ class Edge:
     all: list[Accepted] = field(factory=list)
     _ports: list[Any] = field(factory=list)
     port: int = 0
+    datagramPort: int = 0
 
     def listen(self, interface: str = LOOPBACK) -> None:
         """
-        Listen, at the same port as before if there was one.
+        Listen, at the same ports as before if there were any.
         """
-        self._ports = [reactor.listenTCP(self.port, _Accepting(self), interface=interface)]
-        self.port = self._ports[0].getHost().port
+        dialled = reactor.listenTCP(self.port, _Accepting(self), interface=interface)
         self.bound.clock = self.clock
-        self._ports.append(reactor.listenUDP(self.port, self.bound, interface, 65536))
+        bound = reactor.listenUDP(self.datagramPort, self.bound, interface, 65536)
+        self.port, self.datagramPort = dialled.getHost().port, bound.getHost().port
+        self._ports = [dialled, bound]
 
     async def deafen(self) -> None:
         """
@@ -167,7 +169,7 @@ class Edge:
         """
         Its URI for datagrams.
         """
-        return f"sip:{LOOPBACK}:{self.port}"
+        return f"sip:{LOOPBACK}:{self.datagramPort}"
 
     async def connection(self) -> Accepted:
         """
