@@ -4,6 +4,7 @@ The programs in C{examples/}, each in the running server.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sipoutbound.routing.router import Answer
 from sipoutbound.test.dialog import Dialog
 from sipoutbound.test.laboratory import WireTestCase
 from sipoutbound.test.phone import Phone
+from sipoutbound.useragent import UserAgent
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -46,7 +48,7 @@ class LengthTests(SynchronousTestCase):
         An example that is too long is no example.
         """
         names = {path.name: path for path in EXAMPLES.glob("*.py")}
-        self.assertLessEqual({"callforward.py", "echo.py"}, names.keys())
+        self.assertLessEqual({"bot.py", "callforward.py", "echo.py"}, names.keys())
         for name, path in names.items():
             self.assertLessEqual(len(path.read_text().splitlines()), LONGEST, name)
 
@@ -214,3 +216,66 @@ class EchoTests(ExampleTestCase):
         alice.ask(b"MESSAGE", bob.aor)
         bob.answer(await bob.asked(b"MESSAGE"), 200)
         await alice.told(200)
+
+
+class BotTests(ExampleTestCase):
+    """
+    C{examples/bot.py}.
+    """
+
+    async def started(self) -> UserAgent:
+        """
+        The bot, registered over two flows.
+        """
+        # A module of examples/, which is no package.
+        module = importlib.import_module("bot")
+        self.patch(module, "Path", lambda name: Path(self.mktemp()) / name)
+        proxies = [
+            f"sip:{host}:{port};transport={transport.decode()}"
+            for transport, (host, port) in self.laboratory.addresses().items()
+        ]
+        bot: UserAgent = module.bot(self.laboratory.clock, "sip:bot@example.test", *proxies)
+        bot.startService()
+        self.addCleanup(bot.stopService)
+        await self.laboratory.until(
+            lambda: all(status.outbound for status in bot.statuses), "the registrations of the bot"
+        )
+        return bot
+
+    async def test_message(self) -> None:
+        """
+        A text comes back in capitals, and the writer hears that it has arrived.
+        """
+        await self.started()
+        alice = await self.registered(b"alice")
+        text = (b"Content-Type", b"text/plain")
+        alice.ask(b"MESSAGE", b"sip:bot@example.test", [text], b"hello")
+        echo = await alice.asked(b"MESSAGE")
+        self.assertEqual((echo.body, echo.from_.text), (b"HELLO", b"sip:bot@example.test"))
+        self.assertEqual(echo.first(b"content-type"), b"text/plain")
+        alice.answer(echo, 200)
+        await alice.told(200)
+
+    async def test_lostFlow(self) -> None:
+        """
+        With one of its two flows gone it still answers.
+        """
+        bot = await self.started()
+        alice = await self.registered(b"alice")
+        for flow in tuple(self.laboratory.server.flows.streams()):
+            flow.close()
+        await self.laboratory.until(
+            lambda: sum(status.registered for status in bot.statuses) == 1, "the loss of a flow"
+        )
+        alice.ask(b"MESSAGE", b"sip:bot@example.test", [], b"hello")
+        alice.answer(await alice.asked(b"MESSAGE"), 200)
+        await alice.told(200)
+
+    async def test_others(self) -> None:
+        """
+        It takes no calls.
+        """
+        await self.started()
+        alice = await self.registered(b"alice")
+        invite = alice.ask(b"INVITE", b"sip:bot@example.test")
+        alice.acknowledge(invite, await alice.told(405))
