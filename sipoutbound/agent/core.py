@@ -26,6 +26,7 @@ from sipoutbound.agent.ways import Ways
 from sipoutbound.interfaces import IFlow, IServerTransaction, ITransactionUser, Unreachable
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Request, Response
+from sipoutbound.message.stateless import stateless
 from sipoutbound.message.unique import unique
 
 log = Logger()
@@ -146,6 +147,12 @@ class Core:
         else:
             incoming.dialog.refreshed(incoming.message)
         return incoming.dialog
+
+    def unmatched(self, request: Request, flow: IFlow, back: IFlow) -> None:
+        """
+        A CANCEL of nothing that is known here (RFC 3261 9.2).
+        """
+        back.send(bytes(stateless(request, 481, None)))
 
     def acknowledged(self, request: Request, flow: IFlow) -> None:
         """

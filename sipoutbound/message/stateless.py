@@ -8,7 +8,9 @@ from sipoutbound.message.message import Headers, Request, Response
 from sipoutbound.message.unique import steady
 
 
-def stateless(request: Request, status: int, reason: str, headers: Headers = ()) -> Response:
+def stateless(
+    request: Request, status: int, reason: str | None, headers: Headers = ()
+) -> Response:
     """
     A final response that is the same each time the request is repeated, down to its To tag.
     """
