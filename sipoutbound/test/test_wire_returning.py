@@ -10,6 +10,7 @@ from attrs import evolve
 
 from sipoutbound.message.header import NameAddress, Via
 from sipoutbound.settings import CONNECTION, DATAGRAM, STREAM, Listen
+from sipoutbound.settings import LOOPBACK as LOOPBACK_NETWORKS
 from sipoutbound.tap import withTCP
 from sipoutbound.test.bed import freePorts
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase
@@ -228,6 +229,12 @@ class ReturnTests(WireTestCase):
         via = b"SIP/2.0/TCP %b;branch=z9hG4bK%d" % (place, peer.address[1])
         caller.ask(b"INVITE", callee.aor, via=via)
         self.invite = await callee.asked(b"INVITE")
+        await self.leave(caller)
+
+    async def leave(self, caller: Phone) -> None:
+        """
+        Its connection is closed, and the server has noticed.
+        """
         await caller.abort()
         streams = self.laboratory.server.flows.streams
         await self.laboratory.until(
@@ -289,3 +296,43 @@ class ReturnTests(WireTestCase):
         bob.answer(await bob.asked(b"MESSAGE"), 200)
         self.assertEqual(Via.parse((await caller.told(200)).all(b"via")[0]).port, peer.address[1])
         self.assertEqual(peer.lines, [])
+
+    async def elsewhere(self, peer: Peer) -> None:
+        """
+        A client whose Via names a port of another host has left when its answer comes.
+        """
+        bob, caller = await self.registered(b"bob"), await self.phone(b"caller", b"TCP")
+        via = b"SIP/2.0/TCP %b:%d;branch=z9hG4bKf" % (peer.address[0].encode(), peer.address[1])
+        caller.ask(b"MESSAGE", bob.aor, via=via)
+        message = await bob.asked(b"MESSAGE")
+        await self.leave(caller)
+        bob.answer(message, 200)
+        await bob.hearsNothing()
+        await self.laboratory.turn()
+
+    async def test_stranger(self) -> None:
+        """
+        Nobody has a connection made to another host than his own.
+        """
+        peer = Peer().listen("127.0.0.2")
+        self.addCleanup(peer.close)
+        await self.elsewhere(peer)
+        self.assertEqual(peer.lines, [])
+
+
+class TrustedReturnTests(ReturnTests):
+    """
+    The same for a server that is trusted, which has other hosts too.
+    """
+
+    trust = LOOPBACK_NETWORKS
+
+    async def test_stranger(self) -> None:
+        """
+        Where it takes no connection at the address that it has asked from, its answer goes to the
+        host that its Via names (RFC 3263 5).
+        """
+        peer = Peer().listen("127.0.0.2")
+        self.addCleanup(peer.close)
+        await self.elsewhere(peer)
+        await (await peer.connected(b"caller")).told(200)
