@@ -63,7 +63,7 @@ class Options(usage.Options):
 
     def opt_registrar(self, uri: str) -> None:
         """
-        With --role edge: the URI of the registrar, such as sip:10.0.0.5:5060;transport=tcp.
+        For an edge: the URI of its registrar, such as sip:10.0.0.5:5060;transport=tcp.
         """
         self._set("registrar", uri)
 
