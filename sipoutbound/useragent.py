@@ -25,7 +25,6 @@ from sipoutbound.agent.reply import Reply, TextHeaders, checkedMethod, octetsOf
 from sipoutbound.agent.sending import NoAnswer
 from sipoutbound.agent.ways import Ways
 from sipoutbound.interfaces import Unreachable
-from sipoutbound.message.header import NameAddress
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import unique
 from sipoutbound.message.uri import URI
@@ -271,11 +270,10 @@ class UserAgent(Service):
             raise ValueError("the user agent does not run")
         for address in (uri, to):
             URI.parse(address.encode())
-        from_ = NameAddress(b"", bytes(self._account.aor), b";tag=" + unique())
+        from_ = b"<%b>;tag=%b" % (bytes(self._account.aor), unique())
         return Draft(
-            checkedMethod(method), uri.encode(), b"<%b>%b" % (from_.text, from_.tail),
-            b"<%b>" % to.encode(), unique(), 1, [], [SUPPORTED, *headers], body,
-            method in _DIALOG_FORMING,
+            checkedMethod(method), uri.encode(), from_, b"<%b>" % to.encode(), unique(), 1, [],
+            [SUPPORTED, *headers], body, method in _DIALOG_FORMING,
         )  # fmt: skip
 
     def invite(

@@ -24,7 +24,7 @@ from sipoutbound.message.unique import unique
 from sipoutbound.message.uri import URI
 from sipoutbound.outbound.backoff import Backoff
 from sipoutbound.outbound.grant import Grant, seconds
-from sipoutbound.outbound.recovery import Action, Event, Recovery
+from sipoutbound.outbound.recovery import Action, Event, Recovery, State
 
 log = Logger()
 
@@ -237,7 +237,7 @@ class Registration:
         if self.grant.outbound:
             if self._keepalive is None:
                 self._keepalive = Keepalive(
-                    self.net.stack, self.line, self.habits.draw, self._proved, self.flowLost
+                    self.net.stack, self.line, self.habits.draw, self._ponged, self.flowLost
                 )
             bounds = self.habits.rhythm.bounds(self.grant.flowTimer, self.line.flow.reliable)
             self._keepalive.keep(bounds)
@@ -253,6 +253,14 @@ class Registration:
         if self._keepalive is not None:
             self._keepalive.stop()
         self._keepalive = None
+
+    def _ponged(self) -> None:
+        """
+        A keep-alive was answered. That is no success of a refresh that is being refused.
+        """
+        self._successful = True
+        if self.recovery.state is State.REGISTERED:
+            self._proved()
 
     def _proved(self) -> None:
         """

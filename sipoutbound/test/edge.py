@@ -28,6 +28,10 @@ reactor: Any = theReactor
 
 AOR: Final = "sip:bot@example.test"
 
+#: Seconds that what happens at once may take on a busy machine; fewer than any difference that is
+#: looked at between two times.
+NOW: Final = 1.5
+
 
 @define(eq=False, repr=False)
 class Accepted(Octets):
@@ -298,6 +302,14 @@ class AgentTestCase(TestCase):
         while not condition():
             assert time.monotonic() < deadline, f"has not come true in {DEADLINE} s: {what}"
             await deferLater(reactor, 0)
+
+    async def dies(self, agent: UserAgent, number: int = 0) -> None:
+        """
+        Make sure that a flow is given up now, not some time later.
+        """
+        since = self.clock.seconds()
+        await self.until(lambda: not agent.statuses[number].registered, "the end of a flow")
+        self.assertLess(self.clock.seconds() - since, NOW)
 
     async def registers(self, wire: Wire) -> Request:
         """

@@ -136,7 +136,7 @@ class StreamTests(AgentTestCase):
         await self.turn()
         self.assertTrue(agent.statuses[0].registered)
         self.advance(0.3)
-        await within(wire.closed, "the end of a connection")
+        await self.dies(agent)
         _, again = await self.registered()
         self.assertEqual((again.callId, again.cseq.number), (first.callId, 2))
         self.assertEqual(again.need(b"contact")[-9:], b";reg-id=1")
@@ -146,7 +146,7 @@ class StreamTests(AgentTestCase):
         """
         Requests that come are no pong: the way to us may work when the way from us does not.
         """
-        self.agent()
+        agent = self.agent()
         wire, _ = await self.registered(expires=10_000, flowTimer=b"20")
         self.advance(20.1)
         await self.pinged(wire)
@@ -154,7 +154,7 @@ class StreamTests(AgentTestCase):
         wire.give(MESSAGE)
         await self.turn()
         self.advance(5.1)
-        await within(wire.closed, "the end of a connection")
+        await self.dies(agent)
 
     async def test_within(self) -> None:
         """
@@ -173,7 +173,7 @@ class StreamTests(AgentTestCase):
             self.assertTrue(agent.statuses[0].registered)
             wire.give(MESSAGE[100:] + pong)
             if not pong:
-                await within(wire.closed, "the end of a connection")
+                await self.dies(agent)
             else:
                 self.assertEqual((await wire.hears()).status, 200)
             self.assertEqual(agent.statuses[0].registered, bool(pong))
@@ -331,8 +331,9 @@ class DatagramTests(AgentTestCase):
         await self.turn()
         self.advance(7.8)
         await self.turn()
-        self.assertEqual(self.edge.bound.heard.pending, [])
+        self.assertTrue(self.agents[0].statuses[0].registered)
         self.advance(0.3)
+        await self.dies(self.agents[0])
         await self.nextRegister()
 
     async def test_lost(self) -> None:
@@ -364,6 +365,7 @@ class DatagramTests(AgentTestCase):
 
         self.patch(stun, "answer", refusing)
         self.advance(29.1)
+        await self.dies(self.agents[0])
         await self.nextRegister()
 
     async def test_stray(self) -> None:

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from sipoutbound.agent.place import Place
+from sipoutbound.message.message import Request
 from sipoutbound.message.uri import URI
-from sipoutbound.test.edge import Accepted, AgentTestCase, answered, granted
+from sipoutbound.test.edge import NOW, Accepted, AgentTestCase, answered, granted
 from sipoutbound.test.line import within
 from sipoutbound.useragent import Times, Unreachable, UserAgent
 
@@ -39,11 +42,14 @@ class RecoveryTests(AgentTestCase):
         """
         edge = edge or self.edge
         count = edge.count
-        self.advance(seconds - 0.3)
-        await self.turn()
-        self.assertEqual(edge.count, count, f"before {seconds} s")
-        self.advance(0.4)
+        if seconds:
+            self.advance(seconds - 0.3)
+            await self.turn()
+            self.assertEqual(edge.count, count, f"before {seconds} s")
+            self.advance(0.4)
+        since = self.clock.seconds()
         connection: Accepted = await edge.connection()
+        self.assertLess(self.clock.seconds() - since, NOW, f"after {seconds} s")
         return connection
 
     async def refuse(self, wire: Accepted, status: int = 500, *headers: Any) -> None:
@@ -61,9 +67,7 @@ class RecoveryTests(AgentTestCase):
         agent = self.agent()
         wire = await self.proven()
         wire.abort()
-        await within(wire.closed, "the end of a connection")
-        await self.until(lambda: self.edge.count == 2, "another connection")
-        _, register = await self.registered(await self.edge.connection())
+        _, register = await self.registered(await self.comesAfter(0))
         self.assertEqual(register.cseq.number, 2)
         self.assertEqual(register.need(b"contact")[-9:], b";reg-id=1")
         self.assertTrue(agent.statuses[0].registered)
@@ -117,7 +121,10 @@ class RecoveryTests(AgentTestCase):
             await self.turn()
         self.assertEqual(self.edge.dialled.pending, [], f"before {seconds} s")
         self.advance((seconds - 1) % 10 + 1.1)
-        return await self.edge.connection()
+        since = self.clock.seconds()
+        connection = await self.edge.connection()
+        self.assertLess(self.clock.seconds() - since, NOW, f"after {seconds} s")
+        return connection
 
     async def test_unreachable(self) -> None:
         """
@@ -142,8 +149,10 @@ class RecoveryTests(AgentTestCase):
         self.advance(31.9)
         await self.turn()
         self.assertEqual(self.draws, [])
+        since = self.clock.seconds()
         self.advance(0.3)
         await within(wire.closed, "the end of a connection")
+        self.assertLess(self.clock.seconds() - since, NOW)
         self.assertEqual(self.draws, [(30, 60)])
 
     async def test_success(self) -> None:
@@ -248,6 +257,55 @@ class RecoveryTests(AgentTestCase):
         agent = self.agent(f"sip:localhost:{self.edge.port};transport=tcp")
         await self.registered(await self.edge.connection())
         self.assertTrue(agent.statuses[0].registered)
+
+    async def test_stopLocating(self) -> None:
+        """
+        Who is stopped while a name is looked up does not connect when it is found.
+        """
+        looking: Deferred[list[Place]] = Deferred()
+        agent = self.agent("sip:edge.example.test", locate=lambda uri: looking)
+        await within(agent.stopService(), "the end of the user agent")
+        if not looking.called:
+            looking.callback([Place(b"TCP", ("127.0.0.1", self.edge.port))])
+        await self.turn()
+        self.assertEqual(self.edge.count, 0)
+
+    async def test_refusedRefreshes(self) -> None:
+        """
+        A registrar that refuses each refresh for a while is asked more and more rarely, although
+        the proxy answers every ping; once it accepts one, all is forgotten.
+        """
+        agent = self.agent()
+        wire, _ = await self.registered(expires=100, flowTimer=b"20")
+        for seconds in (90, 0, 120, 240):
+            passed, register = await self.nextRegister(wire)
+            self.assertLessEqual(abs(passed - seconds), 2, seconds)
+            wire.give(answered(register, 503, (b"Retry-After", b"0")))
+        _, register = await self.nextRegister(wire)
+        wire.give(granted(register, 100, b"20"))
+        for seconds in (90, 0, 120):
+            passed, register = await self.nextRegister(wire)
+            self.assertLessEqual(abs(passed - seconds), 2, seconds)
+            wire.give(answered(register, 503, (b"Retry-After", b"0")))
+        self.assertTrue(agent.statuses[0].registered)
+
+    async def nextRegister(self, wire: Accepted) -> tuple[int, Request]:
+        """
+        Let time pass and answer pings until a REGISTER comes.
+
+        @return: after how many seconds, and the REGISTER.
+        """
+        for passed in range(2000):
+            await self.turn()
+            while wire.heard.pending:
+                heard = await wire.hears()
+                if isinstance(heard, Request):
+                    return passed, heard
+                self.assertEqual([heard, await wire.hears()], [b"\r\n"] * 2)
+                wire.give(b"\r\n")
+            await self.turn()
+            self.advance(1)
+        raise AssertionError("no REGISTER")
 
     async def test_independent(self) -> None:
         """
