@@ -163,13 +163,13 @@ class AnswerTests(AgentTestCase):
 
     async def test_noDialog(self) -> None:
         """
-        What belongs to no dialog of ours is told so (RFC 3261 12.2.2), and an ACK to nothing gets
-        no answer.
+        What belongs to no dialog of ours is told so (RFC 3261 12.2.2), so is a CANCEL of nothing,
+        and an ACK to nothing gets no answer.
         """
         _, wire = await self.started(lambda incoming: 200)
         wire.give(bytes(asking(b"ACK", to=b";tag=gone")))
-        for method in (b"BYE", b"INFO"):
-            response = await self.response(wire, asking(method, to=b";tag=gone"))
+        for method, to in ((b"BYE", b";tag=gone"), (b"INFO", b";tag=gone"), (b"CANCEL", b"")):
+            response = await self.response(wire, asking(method, to=to))
             self.assertEqual((response.status, response.cseq.method), (481, method))
 
     async def test_malformed(self) -> None:

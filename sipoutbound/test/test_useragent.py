@@ -7,16 +7,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sipoutbound.test.laboratory import WireTestCase
+from sipoutbound.test.laboratory import WireTestCase, without
 from sipoutbound.test.line import within
+from sipoutbound.transport.flow import hostport
 from sipoutbound.useragent import FinalResponse, Incoming, Reply, UserAgent
 
 TEXT = (("Content-Type", "text/plain"),)
 
 
-class UserAgentTests(WireTestCase):
+class ReachableTestCase(WireTestCase):
     """
-    L{UserAgent} over TCP and UDP.
+    Tests with user agents.
     """
 
     def setUp(self) -> None:
@@ -33,8 +34,8 @@ class UserAgentTests(WireTestCase):
         """
         proxies = []
         for transport in transports:
-            host, port = self.laboratory.addresses()[transport]
-            proxies.append(f"sip:{host}:{port};transport={transport.decode().lower()}")
+            address = hostport(self.laboratory.addresses()[transport]).decode()
+            proxies.append(f"sip:{address};transport={transport.decode().lower()}")
         given = {"draw": lambda least, most: most, **changes}
         file = self.file.with_name(user)
         agent = UserAgent(self.laboratory.clock, f"sip:{user}@example.test", proxies, file, **given)
@@ -85,6 +86,12 @@ class UserAgentTests(WireTestCase):
         for _ in range(seconds):
             self.advance(1)
             await self.laboratory.turn()
+
+
+class UserAgentTests(ReachableTestCase):
+    """
+    L{UserAgent} over TCP and UDP.
+    """
 
     async def test_flows(self) -> None:
         """
@@ -247,3 +254,28 @@ class UserAgentTests(WireTestCase):
         alice = await self.registered(b"alice")
         alice.ask(b"MESSAGE", b"sip:bot@example.test")
         await alice.told(200)
+
+
+class IPv6Tests(ReachableTestCase):
+    """
+    The same over IPv6.
+    """
+
+    interface = "::1"
+    skip = without("::1")
+
+    async def test_flows(self) -> None:
+        """
+        A client that has IPv6 only is reachable, asks, and keeps its flows.
+        """
+        agent = await self.agent("bot", b"TCP", b"UDP", answer=lambda incoming: 200)
+        bindings = await self.bound(agent)
+        self.assertTrue(all(b"@[::1]:" in text for text in bindings) and len(bindings) == 2)
+        await self.passes(200)
+        alice = await self.registered(b"alice")
+        for number in range(2):
+            alice.ask(b"MESSAGE", b"sip:bot@example.test")
+            await alice.told(200)
+            if not number:
+                self.lose()
+                await self.laboratory.turn()
