@@ -15,7 +15,6 @@ from sipoutbound.agent.place import Place
 from sipoutbound.agent.registration import Registration
 from sipoutbound.interfaces import IFlow, Unreachable
 from sipoutbound.message.uri import URI
-from sipoutbound.transport.flow import Flow
 
 
 @define(eq=False, repr=False)
@@ -26,7 +25,7 @@ class Ways:
 
     net: Net
     registrations: list[Registration]
-    _others: dict[Place, Line] = field(factory=dict, init=False)
+    _others: list[Line] = field(factory=list, init=False)
     _closed: bool = field(default=False, init=False)
 
     async def outward(self) -> AsyncIterator[Way]:
@@ -58,16 +57,11 @@ class Ways:
                 continue
 
     def _known(self, place: Place, usual: IFlow | None) -> IFlow | None:
-        lines = [registration.line for registration in self.registrations]
-        flows = [usual, *(line.flow for line in lines if line), self._other(place)]
-        for flow in flows:
+        lines = (*(registration.line for registration in self.registrations), *self._others)
+        for flow in (usual, *(line.flow for line in lines if line is not None)):
             if flow is not None and flow.alive and _leads(flow, place):
                 return flow
         return None
-
-    def _other(self, place: Place) -> Flow | None:
-        line = self._others.get(place)
-        return None if line is None else line.flow
 
     async def _new(self, place: Place) -> IFlow:
         """
@@ -75,7 +69,8 @@ class Ways:
         """
         if self._closed:
             raise Unreachable("the user agent has stopped")
-        line = self._others[place] = await self.net.opened(place)
+        line = await self.net.opened(place)
+        self._others = [*(other for other in self._others if other.flow.alive), line]
         if self._closed:
             line.flow.close()
         return line.flow
@@ -85,7 +80,7 @@ class Ways:
         Close those that no registration closes, and make no more.
         """
         self._closed = True
-        for line in self._others.values():
+        for line in self._others:
             if line.flow.alive:
                 line.flow.close()
 

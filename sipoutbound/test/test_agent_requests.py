@@ -172,6 +172,30 @@ class RequestTests(AgentTestCase):
         self.assertEqual((await self.final(again)).status, 200)
         self.assertEqual(self.edge.count, 2)
 
+    async def test_twoAtOnce(self) -> None:
+        """
+        Two requests that each need a new flow do not throw each other out, and no port is left
+        open in the end.
+        """
+        agent = self.agent(self.edge.udp)
+        wire = self.edge.bound
+        wire.give(answered(await self.registers(wire), 403))
+        await self.until(lambda: agent.statuses[0].why, "a refusal")
+        looking: list[Deferred[list[Place]]] = []
+
+        def locate(uri: URI) -> Deferred[list[Place]]:
+            looking.append(Deferred())
+            return looking[-1]
+
+        self.patch(agent._core.net, "locate", locate)
+        sending = [agent.request("MESSAGE", ALICE) for _ in range(2)]
+        for each in looking:
+            each.callback([Place(b"UDP", ("127.0.0.1", self.edge.datagramPort))])
+        for _ in sending:
+            request = await self.asked(wire)
+            wire.give(answered(request))
+        self.assertEqual([(await self.final(each)).status for each in sending], [200, 200])
+
     async def test_routes(self) -> None:
         """
         A next hop that the program names is looked up; when that is where a flow of ours leads, the
