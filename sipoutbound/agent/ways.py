@@ -42,8 +42,8 @@ class Ways:
 
     async def towards(self, uri: URI, usual: IFlow | None = None) -> AsyncIterator[Way]:
         """
-        To the next hop that a URI names: over the flow there is to its address, or if that will not
-        do a new one.
+        To the next hop that a URI names: over the flow there is to its address, and a new one only
+        where there is none, or it has failed.
 
         @param usual: to be preferred where there are several.
         """
@@ -51,10 +51,11 @@ class Ways:
             known = self._known(place, usual)
             if known is not None and not self._closed:
                 yield Way(known)
-            try:
-                yield Way(await self._new(place))
-            except Unreachable:
-                continue
+            if known is None or not known.alive:
+                try:
+                    yield Way(await self._new(place))
+                except Unreachable:
+                    continue
 
     def _known(self, place: Place, usual: IFlow | None) -> IFlow | None:
         lines = (*(registration.line for registration in self.registrations), *self._others)

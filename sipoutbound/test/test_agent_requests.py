@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet import reactor as theReactor
 from twisted.internet.defer import Deferred
 
+from sipoutbound.agent.line import ClientPort
 from sipoutbound.agent.place import Place
 from sipoutbound.message.message import Request
 from sipoutbound.message.uri import URI
@@ -17,6 +19,16 @@ from sipoutbound.useragent import FinalResponse, NoAnswer, Unreachable, UserAgen
 
 ALICE = "sip:alice@example.test"
 TEXT = (("Content-Type", "text/plain"),)
+
+
+reactor: Any = theReactor
+
+
+def _isOurs(reader: Any) -> bool:
+    """
+    Whether a user agent reads it.
+    """
+    return isinstance(getattr(reader, "protocol", None), ClientPort)
 
 
 class RequestTests(AgentTestCase):
@@ -172,29 +184,21 @@ class RequestTests(AgentTestCase):
         self.assertEqual((await self.final(again)).status, 200)
         self.assertEqual(self.edge.count, 2)
 
-    async def test_twoAtOnce(self) -> None:
+    async def test_tooLarge(self) -> None:
         """
-        Two requests that each need a new flow do not throw each other out, and no port is left
-        open in the end.
+        What UDP can't carry is not sent over a new flow either: the program hears so, and no port
+        is opened for it.
         """
         agent = self.agent(self.edge.udp)
-        wire = self.edge.bound
-        wire.give(answered(await self.registers(wire), 403))
-        await self.until(lambda: agent.statuses[0].why, "a refusal")
-        looking: list[Deferred[list[Place]]] = []
-
-        def locate(uri: URI) -> Deferred[list[Place]]:
-            looking.append(Deferred())
-            return looking[-1]
-
-        self.patch(agent._core.net, "locate", locate)
-        sending = [agent.request("MESSAGE", ALICE) for _ in range(2)]
-        for each in looking:
-            each.callback([Place(b"UDP", ("127.0.0.1", self.edge.datagramPort))])
-        for _ in sending:
-            request = await self.asked(wire)
-            wire.give(answered(request))
-        self.assertEqual([(await self.final(each)).status for each in sending], [200, 200])
+        wire, _ = await self.registered(self.edge.bound)
+        for _ in range(3):
+            asking = agent.request("MESSAGE", ALICE, TEXT, bytes(70_000))
+            self.assertIsInstance(await within(self.failed(asking), "an end"), Unreachable)
+        self.assertEqual(wire.heard.pending, [])
+        self.assertEqual([reader for reader in reactor.getReaders() if _isOurs(reader)][1:], [])
+        asking = agent.request("MESSAGE", ALICE)
+        wire.give(answered(await self.asked(wire)))
+        self.assertEqual((await self.final(asking)).status, 200)
 
     async def test_routes(self) -> None:
         """
