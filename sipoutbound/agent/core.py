@@ -28,11 +28,17 @@ from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.stateless import stateless
 from sipoutbound.message.unique import unique
+from sipoutbound.transaction.matching import serverKey
+from sipoutbound.transaction.timers import T1
 
 log = Logger()
 
 # RFC 5626, RFC 3327: what a request may require of us.
 _EXTENSIONS: Final = (b"outbound", b"path")
+
+# Seconds in which a copy of a request may come over another flow: 64*T1, what the transaction of
+# whoever has sent it takes at most.
+_COPIES: Final = 64 * T1
 
 _ALLOW: Final = (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS"),)
 
@@ -49,6 +55,7 @@ class Core:
     answering: Answering
     _dialogs: dict[Key, Dialog] = field(factory=dict, init=False)
     _acceptances: dict[Key, Acceptance] = field(factory=dict, init=False)
+    _seen: dict[Key, object] = field(factory=dict, init=False)
 
     # What comes
 
@@ -76,8 +83,10 @@ class Core:
         self, request: Request, dialog: Dialog | None
     ) -> tuple[int, list[tuple[bytes, bytes]]] | None:
         """
-        What is answered without asking anybody (RFC 3261 8.2.2.3, 12.2.2).
+        What is answered without asking anybody (RFC 3261 8.2.2, 12.2.2).
         """
+        if not request.inDialog and self._isCopy(request):
+            return 482, []
         unknown = [tag for tag in request.all(b"require") if tag.lower() not in _EXTENSIONS]
         if unknown:
             return 420, [(b"Unsupported", b", ".join(unknown))]
@@ -88,6 +97,21 @@ class Core:
                 return 500, []
             dialog.remoteNumber = request.cseq.number
         return None
+
+    def _isCopy(self, request: Request) -> bool:
+        """
+        Whether a request has come over another of our flows already: some registrars call all flows
+        of a client at once (RFC 3261 8.2.2.2).
+        """
+        common = (request.callId, request.need(b"from"), request.need(b"cseq"))
+        own = serverKey(request)
+        if common not in self._seen:
+            self._seen[common] = own
+            self.net.stack.later(_COPIES, self._forget, common)
+        return self._seen[common] != own
+
+    def _forget(self, common: Key) -> None:
+        del self._seen[common]
 
     def _ask(self, incoming: Incoming, transaction: IServerTransaction) -> None:
         """

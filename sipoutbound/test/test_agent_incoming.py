@@ -198,6 +198,34 @@ class AnswerTests(AgentTestCase):
             self.assertEqual((await self.response(wire)).status, 200)
         self.assertEqual(len(seen), 1)
 
+    async def test_copies(self) -> None:
+        """
+        A registrar that calls all flows at once reaches the program once: the copy is refused. It
+        is no copy when it comes much later, or from somebody else.
+        """
+        seen: list[Incoming] = []
+
+        def answer(incoming: Incoming) -> int:
+            seen.append(incoming)
+            return 200
+
+        self.agent(self.edge.tcp, self.other.tcp, answer=answer)
+        first, _ = await self.registered(expires=10_000)
+        second, _ = await self.registered(await self.other.connection(), expires=10_000)
+        for number in (1, 2):
+            request = asking(b"MESSAGE")
+            self.assertEqual((await self.response(first, request)).status, 200)
+            copy = bytes(request).replace(b"z9hG4bK-MESSAGE-1", b"z9hG4bK-other-%d" % number)
+            second.give(copy)
+            self.assertEqual((await self.response(second)).status, 482)
+            self.assertEqual(len(seen), number)
+            self.advance(33)
+            await self.turn()
+        second.give(copy)
+        self.assertEqual((await self.response(second)).status, 200)
+        first.give(copy.replace(b";tag=a1", b";tag=a2"))
+        self.assertEqual((await self.response(first)).status, 200)
+
     async def test_garbage(self) -> None:
         """
         Datagrams that are nothing are dropped.
