@@ -12,6 +12,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
 
 from sipoutbound.agent.account import SUPPORTED, Account, Draft
 from sipoutbound.agent.core import Core
@@ -36,6 +37,8 @@ from sipoutbound.stack import Stack
 from sipoutbound.transport.flow import Flow
 from sipoutbound.transport.listener import Listener
 from sipoutbound.transport.table import Flows
+
+log = Logger()
 
 __all__ = [
     "Dialog", "FinalResponse", "Incoming", "NoAnswer", "Reply", "Rhythm", "Status", "Times",
@@ -211,8 +214,14 @@ class UserAgent(Service):
         before, self._known = self._known, self.statuses
         for status in self._known:
             if status not in before:
-                self.changed(status)
+                self._tell(status)
         self._wake()
+
+    def _tell(self, status: Status) -> None:
+        try:
+            self.changed(status)
+        except Exception:
+            log.failure("a change of {proxy} was not taken", proxy=status.proxy)
 
     def _wake(self) -> None:
         if any(each.recovery.registered for each in self._registrations):

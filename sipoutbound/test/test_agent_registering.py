@@ -11,7 +11,7 @@ from sipoutbound.message.header import NameAddress
 from sipoutbound.message.message import Request
 from sipoutbound.test.edge import AgentTestCase, answered, granted
 from sipoutbound.test.line import within
-from sipoutbound.useragent import UserAgent
+from sipoutbound.useragent import Status, UserAgent
 
 OTHER_INSTANCE = "urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6"
 
@@ -395,6 +395,28 @@ class AnswerTests(AgentTestCase):
         await self.registered()
         await within(waiting, "a registration")
         await within(agent.whenRegistered(), "a registration")
+
+    async def test_changed(self) -> None:
+        """
+        The program hears of each change once. When it fails over one that is in the log, and it
+        stays registered.
+        """
+        told: list[tuple[bool, str]] = []
+
+        def changed(status: Status) -> None:
+            told.append((status.registered, status.why))
+            raise RuntimeError("no more")
+
+        agent = self.agent(changed=changed)
+        wire, _ = await self.registered(expires=100, flowTimer=b"900")
+        self.advance(91)
+        wire.give(granted(await self.registers(wire), 100))
+        await self.turn()
+        self.assertTrue(agent.statuses[0].registered)
+        wire.abort()
+        await self.until(lambda: not agent.statuses[0].registered, "the loss of a flow")
+        self.assertEqual(told, [(True, ""), (False, "the flow is lost")])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
 
     async def test_instanceOnWire(self) -> None:
         """
