@@ -34,6 +34,7 @@ from sipoutbound.outbound.flowtoken import Keys
 from sipoutbound.outbound.instance import checkedInstance
 from sipoutbound.outbound.probe import Rhythm
 from sipoutbound.stack import Stack
+from sipoutbound.transport.directory import NameDirectory
 from sipoutbound.transport.flow import Flow
 from sipoutbound.transport.listener import Listener
 from sipoutbound.transport.table import Flows
@@ -117,6 +118,7 @@ class UserAgent(Service):
     _account: Account = field(init=False)
     _uris: list[URI] = field(init=False)
     _stack: Stack = field(init=False)
+    _directory: NameDirectory = field(init=False)
     _core: Core = field(init=False)
     _registrations: list[Registration] = field(factory=list, init=False)
     _known: list[Status] = field(factory=list, init=False)
@@ -166,6 +168,7 @@ class UserAgent(Service):
         """
         super().startService()
         self._stack = Stack(self.reactor)
+        self._directory = NameDirectory(self.reactor)
         net = self._net()
         habits = Habits(self.times, self.rhythm, self.draw, self.expires, self.plain)
         self._registrations = []
@@ -186,7 +189,7 @@ class UserAgent(Service):
             transport: Listener(transport, flows, self._stack.received, set())
             for transport in (b"UDP", b"TCP")
         }
-        locate = self.locate or locating(self.reactor)
+        locate = self.locate or locating(self._directory)
         return Net(self.reactor, self._stack, listeners, locate, self._account)
 
     def stopService(self) -> Deferred[Any]:
@@ -199,7 +202,11 @@ class UserAgent(Service):
         self._stack.drain()
         self._core.stop()
         leaving = [registration.stop() for registration in self._registrations]
-        return gatherResults(leaving).addCallback(lambda _: self._stack.stop())
+        return gatherResults(leaving).addCallback(self._stopped)
+
+    def _stopped(self, _: Any) -> None:
+        self._directory.close()
+        self._stack.stop()
 
     def _othersThan(self, number: int) -> Callable[[], bool]:
         def others() -> bool:

@@ -45,8 +45,10 @@ class Accepted(Octets):
 
     def connectionMade(self) -> None:
         """
-        Note whose it is.
+        Note whose it is. Nothing small must wait for an acknowledgement (RFC 896): seconds pass in
+        no time here.
         """
+        self.transport.setTcpNoDelay(True)
         self.port = self.transport.getPeer().port
 
     async def hears(self, what: str = "anything") -> Any:

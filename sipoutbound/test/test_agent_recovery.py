@@ -250,7 +250,7 @@ class RecoveryTests(AgentTestCase):
 
     async def test_names(self) -> None:
         """
-        A name is looked up as the system does it.
+        A name is looked up: in the hosts file, then in the DNS.
         """
         await self.edge.close()
         self.edge.listen("127.0.0.1")
