@@ -8,11 +8,13 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from sipoutbound.agent.place import Place
+from sipoutbound.agent.place import Place, locating
 from sipoutbound.message.message import Request
 from sipoutbound.message.uri import URI
+from sipoutbound.test.directories import FakeDirectory
 from sipoutbound.test.edge import NOW, Accepted, AgentTestCase, answered, granted
 from sipoutbound.test.line import within
+from sipoutbound.transport.records import Service
 from sipoutbound.useragent import Times, Unreachable, UserAgent
 
 
@@ -220,6 +222,31 @@ class RecoveryTests(AgentTestCase):
         await self.registered(await self.other.connection())
         self.assertEqual(len(asked), 2)
         self.assertTrue(agent.statuses[0].registered)
+
+    async def test_services(self) -> None:
+        """
+        A domain says with SRV records where its proxies are and which is the first; the second is
+        asked when that has refused, and the first again when it has its turn.
+        """
+        ports = (self.edge.port, self.other.port)
+        known = {
+            "_sip._tcp.edge.test": [
+                Service(priority, 1, port, "host.edge.test") for priority, port in enumerate(ports)
+            ],
+            "host.edge.test": ["127.0.0.1"],
+        }
+        locate = locating(FakeDirectory(known))
+        agent = self.agent("sip:edge.test;transport=tcp", locate=locate)
+        await self.refuse(await self.edge.connection())
+        await self.refuse(await self.comesAfter(60, self.other))
+        wire = await self.comesAfter(120)
+        self.edge.dialled.put(wire)
+        await self.registered()
+        # And requests whose next hop is found by the same records go over that flow.
+        asking = agent.request("MESSAGE", agent.aor, routes=["sip:edge.test;transport=tcp;lr"])
+        wire.give(answered(await wire.hears()))
+        self.assertEqual((await within(asking, "an answer")).status, 200)
+        self.assertEqual((self.edge.count, self.other.count), (2, 1))
 
     async def test_nextHost(self) -> None:
         """
