@@ -57,10 +57,12 @@ class RouteInspection:
         Where a request goes whose Routes did not decide. Within a dialog the Request-URI is the
         Contact of somebody, who may be on this host at a port that is not ours. A C{maddr} that is
         not ours is the only target (RFC 3261 16.5). A CANCEL is of nothing that a plugin has seen.
+        A REGISTER is in no dialog, whatever its To says: nobody passes the edge half by.
         """
         if request.target.params and request.target.has(b"maddr"):
             return self.foreign
-        if not (request.message.inDialog or request.message.method == b"CANCEL"):
+        message = request.message
+        if message.method == b"REGISTER" or not (message.method == b"CANCEL" or message.inDialog):
             return self.inner
         return self.dialogs if self.names.owns(request.target) else self.foreign
 
