@@ -159,13 +159,14 @@ class Server(MultiService):
         apart = settings.registrar is not None
         relay = Relay(Seen(self.flows) if apart else self.location, relayed)
         outgoing = Outgoing(relay)
-        home = self._home(relay, hops) if apart else self._registrar(outgoing, trust)
+        home = self._home(relay, hops) if apart else self._registrar(outgoing)
         users = routers(settings.routes, home)
         edge = PathInsertion(users, FlowTimer(settings.flowTimer), self._serves, apart)
         inner = Vouching(edge, trust, settings.role == spec.REGISTRAR)
         tree = RouteInspection(self.names, self.flows, inner, home, outgoing)
+        noticing = NoticeTaking(tree, relayed if apart else trust, self.location.flowDied)
         ways = Ways(self.names, self.flows, hops, self.location)
-        self.stack.user = Proxy(tree, users, self.stack, ways)
+        self.stack.user = Proxy(noticing, users, self.stack, ways)
 
     def _home(self, relay: Relay, hops: NextHops) -> IRouter:
         """
@@ -176,7 +177,7 @@ class Server(MultiService):
         self._notice = FlowNotice(registrar, domain, self.stack, hops)
         return Home(registrar, self.names, relay)
 
-    def _registrar(self, outgoing: Outgoing, trust: Trust) -> IRouter:
+    def _registrar(self, outgoing: Outgoing) -> IRouter:
         """
         The registrar and the users of its domains.
         """
@@ -187,8 +188,7 @@ class Server(MultiService):
         registrar = Registrar(self.location, self._serves, time, policy, self._flowOf)
         users = Domain(registrar, self.location, self.stack.merged)
         domain = Responsibility(self.names, users, outgoing)
-        branching = Branching(outgoing, dict.fromkeys(settings.domains, domain))
-        return NoticeTaking(branching, trust, self.location.flowDied)
+        return Branching(outgoing, dict.fromkeys(settings.domains, domain))
 
     def _dialling(self) -> Listener:
         """

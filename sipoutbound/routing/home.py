@@ -11,7 +11,7 @@ from sipoutbound.interfaces import IRouter
 from sipoutbound.message.uri import URI
 from sipoutbound.routing.decision import Decision, Forward, Target
 from sipoutbound.routing.names import Names
-from sipoutbound.routing.notice import FLOW_FAILED, routeTo
+from sipoutbound.routing.notice import routeTo
 from sipoutbound.routing.outgoing import NO_RELAY
 from sipoutbound.routing.relay import Relay
 from sipoutbound.routing.request import Request
@@ -40,10 +40,6 @@ class Home:
         """
         if not (self._isOurs(request) or self.relay.allows(request)):
             return NO_RELAY
-        if FLOW_FAILED in request.message.values and not self.relay.trusts(request):
-            # The registrar believes us: a client must not speak in our name.
-            request.message = request.message.copy()
-            request.message.drop(FLOW_FAILED)
         return Forward(Target(bytes(request.target), (routeTo(self.uri),)))
 
     def _isOurs(self, request: Request) -> bool:

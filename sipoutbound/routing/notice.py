@@ -7,6 +7,7 @@ An edge sends OPTIONS to the registrar, as anybody may, with one header more::
 
 Each is the URI that the edge has put into a Path. A registrar that does not know the header answers
 and learns of the flow by the first 430; one that does believes it from trusted peers only.
+As it trusts its edges, a request of anybody who is not trusted himself loses the header there.
 """
 
 from __future__ import annotations
@@ -131,7 +132,8 @@ def _untold(failure: Failure) -> None:
 @define(eq=False, repr=False)
 class NoticeTaking:
     """
-    Takes notice, at the registrar. The request goes on to whoever answers it.
+    Takes notice of what trusted peers say, and has nobody else say it in our name, whichever way
+    his request goes. What it was in goes on to whoever answers it.
 
     @ivar inner: the tree behind.
     @ivar trust: whose notices are believed.
@@ -144,10 +146,16 @@ class NoticeTaking:
 
     def route(self, request: Request) -> Awaitable[Decision]:
         """
-        Remove what is dead.
+        Tell of what is dead.
         """
-        message = request.message
-        if FLOW_FAILED in message.values and self.trust.includes(request.flow.peer[0]):
-            for value in message.all(FLOW_FAILED):
-                self.died(flowOfEdge(value))
+        if FLOW_FAILED in request.message.values:
+            self._notice(request)
         return self.inner.route(request)
+
+    def _notice(self, request: Request) -> None:
+        if self.trust.includes(request.flow.peer[0]):
+            for value in request.message.all(FLOW_FAILED):
+                self.died(flowOfEdge(value))
+        else:
+            request.message = request.message.copy()
+            request.message.drop(FLOW_FAILED)

@@ -62,10 +62,4 @@ class Relay:
             return True
         if flow.relayed and request.message.inDialog:
             return True
-        return self.trusts(request)
-
-    def trusts(self, request: Request) -> bool:
-        """
-        Whether a request comes from a trusted peer.
-        """
-        return self.trust.includes(request.flow.peer[0])
+        return self.trust.includes(flow.peer[0])
