@@ -33,7 +33,9 @@ class IFlow(Interface):
     name: bytes = Attribute("How we are reached on it: C{b'host:port;transport=tcp'}.")
     via: bytes = Attribute("The beginning of a Via of ours on this flow, up to C{b';branch='}.")
     alive: bool = Attribute("Whether anything can still be sent.")
-    registered: bool = Attribute("Whether the last REGISTER over it left its user registered.")
+    registered: frozenset[bytes] = Attribute(
+        "The addresses of record, URIs, that are registered over it, as an edge apart has seen it."
+    )
     relayed: bool = Attribute("Whether a foreign domain has been called over it by a user of ours.")
 
     def send(data: bytes) -> bool:
@@ -261,11 +263,6 @@ class ILocation(Interface):
     def remove(binding: Any) -> Coroutine[Any, Any, bool]:
         """
         Remove this binding unless it has been replaced or refreshed in the meantime.
-        """
-
-    def registered(flow: bytes) -> bool:
-        """
-        Whether any binding is reached over the flow with that token.
         """
 
 

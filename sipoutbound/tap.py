@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sipoutbound import settings as spec
-from sipoutbound.interfaces import IRouter
+from sipoutbound.interfaces import IFlow, IRouter
 from sipoutbound.location.service import Location
 from sipoutbound.location.sqlite import SQLiteStore
 from sipoutbound.location.store import StoreError
@@ -40,7 +40,7 @@ from sipoutbound.routing.notice import FlowNotice, NoticeTaking, flowOfEdge
 from sipoutbound.routing.outgoing import Outgoing
 from sipoutbound.routing.proxy import Proxy
 from sipoutbound.routing.record import PathInsertion
-from sipoutbound.routing.relay import Relay, Seen
+from sipoutbound.routing.relay import Relay
 from sipoutbound.routing.route import RouteInspection
 from sipoutbound.routing.router import Branching
 from sipoutbound.routing.trust import Trust
@@ -157,7 +157,7 @@ class Server(MultiService):
         hops = NextHops(self.reactor, self._dialling(), self.directory)
         self.stack.returning = Returning(hops, relayed.includes).send
         apart = settings.registrar is not None
-        relay = Relay(Seen(self.flows) if apart else self.location, relayed)
+        relay = Relay(self._seenOver if apart else self._registeredOver, relayed)
         outgoing = Outgoing(relay)
         home = self._home(relay, hops) if apart else self._registrar(outgoing)
         users = routers(settings.routes, home)
@@ -201,6 +201,15 @@ class Server(MultiService):
 
     def _serves(self, host: bytes) -> bool:
         return host in self.names.domains
+
+    def _registeredOver(self, flow: IFlow) -> bool:
+        return self.location.registered(flow.token)
+
+    def _seenOver(self, flow: IFlow) -> bool:
+        """
+        The same at an edge, which has no bindings: what registrars have answered.
+        """
+        return bool(flow.registered)
 
     def _flowOf(self, path: tuple[bytes, ...]) -> bytes:
         """

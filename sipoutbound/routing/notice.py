@@ -38,8 +38,10 @@ log = Logger()
 NAME: Final = b"Flow-Failed"
 FLOW_FAILED: Final = NAME.lower()
 
-# Flows in one message: with tokens of 43 characters some 9 kB, which no element refuses.
+# Flows in one message: with tokens of 43 characters some 9 kB, which no element refuses; and in one
+# that may go over UDP (RFC 3261 18.1.1: 1300 octets).
 _MOST: Final = 100
+_FEW: Final = 8
 
 
 def flowOfEdge(path: bytes) -> bytes:
@@ -71,7 +73,7 @@ class FlowNotice:
     domain: bytes
     transactions: ITransactions
     hops: INextHops
-    _died: list[bytes] = field(factory=list, init=False)
+    _died: dict[IFlow, None] = field(factory=dict, init=False)
 
     def died(self, flow: IFlow) -> None:
         """
@@ -80,20 +82,30 @@ class FlowNotice:
         if flow.registered:
             if not self._died:
                 self.transactions.later(0.0, self._tell, None)
-            self._died.append(b"<sip:%b@%b;lr;ob>" % (flow.token, flow.name))
+            self._died[flow] = None
 
     def _tell(self, _: None) -> None:
-        died, self._died = self._died, []
+        died = [*self._died]
+        self._died.clear()
         for at in range(0, len(died), _MOST):
             telling = Deferred.fromCoroutine(self._send(died[at : at + _MOST]))
             telling.addErrback(_untold)
 
-    async def _send(self, died: list[bytes]) -> None:
-        flow = await self.hops.towards(self.registrar, self.domain).next()
-        branch = uniqueBranch()
-        self.transactions.begin(self._message(flow, branch, died), branch, flow, None)
+    async def _send(self, died: list[IFlow]) -> None:
+        hops = self.hops.towards(self.registrar, self.domain)
+        way = await hops.next()
+        if len(died) > _FEW and not (way.reliable or hops.large):
+            way = await hops.larger()
+        # Who is heard over UDP again meanwhile may have registered anew, and is reached as before.
+        gone = [flow for flow in died if flow.reliable or not flow.alive]
+        if gone:
+            branch = uniqueBranch()
+            self.transactions.begin(self._message(way, branch, gone), branch, way, None)
+        for flow in gone:
+            flow.registered = frozenset()
 
-    def _message(self, flow: IFlow, branch: bytes, died: list[bytes]) -> wire.Request:
+    def _message(self, flow: IFlow, branch: bytes, gone: list[IFlow]) -> wire.Request:
+        uris = [b"<sip:%b@%b;lr;ob>" % (each.token, each.name) for each in gone]
         lines = (
             b"OPTIONS sip:%b SIP/2.0" % self.domain,
             b"Via: " + flow.via + branch,
@@ -103,7 +115,7 @@ class FlowNotice:
             b"To: <sip:%b>" % self.domain,
             b"Call-ID: " + unique(),
             b"CSeq: 1 OPTIONS",
-            NAME + b": " + b", ".join(died),
+            NAME + b": " + b", ".join(uris),
             b"Content-Length: 0",
         )
         message = parseMessage(b"\r\n".join(lines))

@@ -88,7 +88,7 @@ class PathInsertion:
         if message.method == b"REGISTER":
             if isFirstHop(message):
                 self._insert(request, self._path(request))
-                request.answering = partial(self._answered, request.flow)
+                request.answering = partial(self._answered, message, request.flow)
             elif self.apart:
                 self._insert(request, b"<sip:%b;lr>" % request.flow.name)
         return self.inner.route(request)
@@ -98,9 +98,10 @@ class PathInsertion:
             request.message = request.message.copy()
             request.message.put(b"Path", path)
 
-    def _answered(self, flow: IFlow, response: Response) -> None:
+    def _answered(self, message: wire.Request, flow: IFlow, response: Response) -> None:
         if 200 <= response.status < 300:
-            flow.registered = b"contact" in response.values
+            if self.apart and b"contact" in message.values:
+                _note(message, flow, response)
             self._promise(response, flow)
 
     def _path(self, request: Request) -> bytes | None:
@@ -126,6 +127,17 @@ class PathInsertion:
         if b"require" in response.values and b"outbound" in response.all(b"require"):
             response.set(b"Flow-Timer", self.flowTimer.header)
             flow.watch(self.flowTimer.limit)
+
+
+def _note(message: wire.Request, flow: IFlow, response: Response) -> None:
+    """
+    Who is registered over a flow, by what a registrar has made of his REGISTER.
+    """
+    user = {message.to.text}
+    if b"contact" in response.values:
+        flow.registered |= user
+    else:
+        flow.registered -= user
 
 
 def needsFlow(contact: bytes, flow: IFlow) -> bool:

@@ -4,40 +4,13 @@ Who may have requests sent to foreign domains (RFC 3261 26.3.2).
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 from attrs import define
 
-from sipoutbound.interfaces import IFlows
+from sipoutbound.interfaces import IFlow
 from sipoutbound.routing.request import Request
 from sipoutbound.routing.trust import Trust
-
-
-class Registrations(Protocol):
-    """
-    Knows over which flows somebody is registered.
-    """
-
-    def registered(self, flow: bytes) -> bool:
-        """
-        Whether anybody is registered over the flow with that token.
-        """
-
-
-@define(eq=False, repr=False)
-class Seen:
-    """
-    The L{Registrations} of an edge, which has no bindings: what registrars have answered.
-    """
-
-    flows: IFlows
-
-    def registered(self, flow: bytes) -> bool:
-        """
-        See L{Registrations.registered}.
-        """
-        found = self.flows.find(flow)
-        return found is not None and found.registered
 
 
 @define(eq=False, repr=False)
@@ -45,11 +18,11 @@ class Relay:
     """
     Who may send to others than us: registered users and trusted peers.
 
-    @ivar registrations: over which flows somebody has registered.
+    @ivar registered: whether somebody is registered over a flow.
     @ivar trust: whose requests are relayed though nobody has registered over their flows.
     """
 
-    registrations: Registrations
+    registered: Callable[[IFlow], bool]
     trust: Trust
 
     def allows(self, request: Request) -> bool:
@@ -57,7 +30,7 @@ class Relay:
         A flow that somebody has registered over. Who has signed off since may end what he began.
         """
         flow = request.flow
-        if self.registrations.registered(flow.token):
+        if self.registered(flow):
             flow.relayed = True
             return True
         if flow.relayed and request.message.inDialog:

@@ -98,7 +98,7 @@ class FakeFlow:
     reliable: bool = True
     pending: set[Any] | None = None
     alive: bool = True
-    registered: bool = False
+    registered: frozenset[bytes] = frozenset()
     relayed: bool = False
     takes: bool = True
     sent: list[bytes] = field(factory=list)
@@ -286,12 +286,10 @@ class FakeLocation:
     Bindings by address of record.
 
     @ivar removed: the bindings that were to be removed.
-    @ivar tokens: of the flows that somebody has registered over.
     """
 
     bindings: dict[bytes, tuple[Binding, ...]] = field(factory=dict)
     removed: list[Binding] = field(factory=list)
-    tokens: set[bytes] = field(factory=set)
 
     async def lookup(self, aor: bytes) -> tuple[Binding, ...]:
         """
@@ -305,12 +303,6 @@ class FakeLocation:
         """
         self.removed.append(binding)
         return True
-
-    def registered(self, flow: bytes) -> bool:
-        """
-        Whether C{tokens} has it.
-        """
-        return flow in self.tokens
 
 
 @implementer(IRegistrar)

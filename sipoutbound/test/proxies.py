@@ -59,6 +59,7 @@ class Server:
     A proxy of bob, carol and dave with one flow each, and a policy in front of them.
 
     @ivar rules: by user a decision, or a coroutine function of router and request.
+    @ivar registered: the flows that somebody has registered over.
     """
 
     rules: dict[str, Any] = field(factory=dict)
@@ -66,6 +67,7 @@ class Server:
     hops: FakeHops = field(factory=FakeHops)
     location: FakeLocation = field(factory=FakeLocation)
     caller: FakeFlow = field(factory=lambda: FakeFlow(b"caller"))
+    registered: set[Any] = field(factory=set)
     table: FakeFlows = field(init=False)
     proxy: Proxy = field(init=False)
 
@@ -76,7 +78,7 @@ class Server:
             binding = flowBinding(flow, aor=aor, contact=b"sip:%b@192.0.2.4" % name.encode())
             self.location.bindings[aor] = (binding,)
         self.table = FakeFlows.of(self.caller, *phones.values())
-        outgoing = Outgoing(Relay(self.location, Trust()))
+        outgoing = Outgoing(Relay(self.registered.__contains__, Trust()))
         domain = Domain(FakeRegistrar(), self.location, lambda request: False)
         branching = Branching(outgoing, {"example.com": domain})
         users = Policy(None, branching)

@@ -13,7 +13,7 @@ from sipoutbound.routing.outgoing import Outgoing
 from sipoutbound.routing.relay import Relay
 from sipoutbound.routing.request import Request as Passage
 from sipoutbound.routing.trust import Trust
-from sipoutbound.test.doubles import FakeFlow, FakeLocation, decided, request
+from sipoutbound.test.doubles import FakeFlow, decided, request
 
 TRUST = Trust((IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8::7")))
 
@@ -30,7 +30,7 @@ class OutgoingTests(SynchronousTestCase):
         Somebody has registered over one flow, nobody over the other.
         """
         self.registered, self.stranger = FakeFlow(b"registered"), FakeFlow(b"stranger")
-        self.outgoing = Outgoing(Relay(FakeLocation(tokens={self.registered.token}), TRUST))
+        self.outgoing = Outgoing(Relay({self.registered}.__contains__, TRUST))
 
     def decide(
         self,
@@ -76,7 +76,7 @@ class OutgoingTests(SynchronousTestCase):
         """
         flow = self.registered
         self.decide(flow)
-        self.outgoing = Outgoing(Relay(FakeLocation(), TRUST))
+        self.outgoing = Outgoing(Relay(lambda flow: False, TRUST))
         self.assertEqual(self.decide(flow, to=IN_DIALOG), Forward("sip:bob@example.org"))
         self.assertEqual(self.status(self.decide(flow)), 403)
 

@@ -145,7 +145,7 @@ class UserTests(SynchronousTestCase):
         A Route that leads to another proxy is followed, though the user is ours (RFC 3261 16.12).
         """
         server = Server()
-        server.location.tokens.add(server.caller.token)
+        server.registered.add(server.caller)
         route = b"Route: <sip:proxy.example.org;lr>"
         server.receive(request(b"MESSAGE", b"sip:bob@example.com", route))
         (sent,) = server.transactions.begun

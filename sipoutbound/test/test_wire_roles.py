@@ -122,6 +122,27 @@ class RolesTests(ClusterTestCase):
         assert isinstance(response, Response)
         self.assertNotEqual(response.status, 403)
 
+    async def test_twoUsers(self) -> None:
+        """
+        Of two users of one phone one signs off, and somebody asks where he is: the other may still
+        call other domains.
+        """
+        desk = await self.phone(0, b"desk")
+        home = desk.speakingFor(await self.phone(0, b"home"))
+        for user in (desk, home):
+            user.register(user.binding())
+            await user.told(200)
+        home.register(home.binding() + b";expires=0")
+        self.assertEqual((await home.told(200)).all(b"contact"), [])
+        home.register(None)
+        await home.told(200)
+        desk.ask(b"MESSAGE", b"sip:somebody@elsewhere.invalid")
+        self.assertNotEqual((await desk.hears()).status, 403)
+        desk.register(desk.binding() + b";expires=0")
+        await desk.told(200)
+        desk.ask(b"MESSAGE", b"sip:somebody@elsewhere.invalid")
+        await desk.told(403)
+
     async def test_notAnEdge(self) -> None:
         """
         A phone cannot write its own Path, nor tell a registrar that somebody else's flow is dead.

@@ -59,7 +59,8 @@ class Flow:
     @ivar peer: as anybody writes it: an IPv4 address without C{::ffff:}, IPv6 without the link.
     @ivar heard: when anything last came over it.
     @ivar limit: for how many seconds it may be silent; 0.0 for ever.
-    @ivar registered: whether a registration over it was granted last, as far as the edge saw.
+    @ivar registered: the addresses of record that are registered over it, as far as an edge apart
+        has seen; else empty.
     @ivar relayed: whether a user of ours has called a foreign domain over it.
     @ivar pending: the client transactions that wait on it, for whoever keeps them.
     """
@@ -77,7 +78,7 @@ class Flow:
     limit: float = 0.0
     alive: bool = True
     pending: set[Any] | None = None
-    registered: bool = False
+    registered: frozenset[bytes] = frozenset()
     relayed: bool = False
     _token: bytes | None = field(default=None, init=False)
 
