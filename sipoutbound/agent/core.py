@@ -176,7 +176,7 @@ class Core:
         """
         A CANCEL of nothing that is known here (RFC 3261 9.2).
         """
-        back.send(bytes(stateless(request, 481, None)))
+        back.send(bytes(stateless(request, 481)))
 
     def acknowledged(self, request: Request, flow: IFlow) -> None:
         """

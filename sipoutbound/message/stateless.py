@@ -9,7 +9,7 @@ from sipoutbound.message.unique import steady
 
 
 def stateless(
-    request: Request, status: int, reason: str | None, headers: Headers = ()
+    request: Request, status: int, reason: str | None = None, headers: Headers = ()
 ) -> Response:
     """
     A final response that is the same each time the request is repeated, down to its To tag.

@@ -22,6 +22,7 @@ from sipoutbound.interfaces import (
 )
 from sipoutbound.message import message as wire
 from sipoutbound.message.message import Response
+from sipoutbound.message.stateless import stateless
 from sipoutbound.message.trying import trying
 from sipoutbound.message.unique import unique
 from sipoutbound.routing.decision import Reply
@@ -29,7 +30,7 @@ from sipoutbound.routing.delivery import Ways
 from sipoutbound.routing.eager import begun
 from sipoutbound.routing.forwarding import Forwarding
 from sipoutbound.routing.loop import LoopDetection
-from sipoutbound.routing.stateless import StatelessProxy, answerTo
+from sipoutbound.routing.stateless import StatelessProxy
 
 log = Logger()
 
@@ -112,7 +113,7 @@ def _dropped(reply: Reply | None, flow: IFlow) -> None:
 
 def _answered(reply: Reply | None, request: wire.Request, back: IFlow) -> None:
     if reply is not None:
-        back.send(bytes(answerTo(request, reply)))
+        back.send(bytes(stateless(request, reply.status, reply.reason)))
 
 
 def _failed(failure: Failure, transaction: IServerTransaction, request: wire.Request) -> None:

@@ -5,7 +5,6 @@ Passing on without a transaction: an ACK for a 2xx, a CANCEL of nothing known he
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Final
 
 from attrs import define
@@ -13,8 +12,7 @@ from attrs import define
 from sipoutbound.interfaces import IFlow, IRouter, Unreachable
 from sipoutbound.message import message as wire
 from sipoutbound.message.grammar import Malformed
-from sipoutbound.message.message import Response
-from sipoutbound.message.unique import MAGIC
+from sipoutbound.message.unique import MAGIC, steady
 from sipoutbound.routing.breadth import breadthOf
 from sipoutbound.routing.course import Course
 from sipoutbound.routing.decision import Decision, Forward, Reply, Target
@@ -26,9 +24,6 @@ from sipoutbound.routing.request import Request
 # RFC 3261 9.2: what is not passed on would have to be known here.
 _UNKNOWN: Final = Reply(481)
 _UNREACHABLE: Final = Reply(500)
-
-# As much as a random branch has (RFC 3261 19.3 asks for 32 bits at least).
-_OCTETS: Final = 8
 
 
 @define(frozen=True, eq=False)
@@ -100,32 +95,14 @@ def statelessBranch(request: wire.Request) -> bytes:
     The same branch for each repetition of a request, and for a CANCEL and its INVITE (RFC 3261
     16.11): made of the branch that it came with, or of what else tells it from all others.
     """
-    return MAGIC + _digest(request)
-
-
-def statelessTag(request: wire.Request) -> bytes:
-    """
-    The same To tag for each repetition of a request (RFC 3261 8.2.7).
-    """
-    return _digest(request)
-
-
-def _digest(request: wire.Request) -> bytes:
     branch = request.via.branch or b""
-    if not branch.startswith(MAGIC) or branch == MAGIC:
-        branch = b"\n".join((
-            request.all(b"via")[0],
-            request.to.param(b"tag") or b"",
-            request.from_.param(b"tag") or b"",
-            request.callId,
-            b"%d" % request.cseq.number,
-            request.uri,
-        ))  # fmt: skip
-    return blake2b(branch, digest_size=_OCTETS).hexdigest().encode()
-
-
-def answerTo(request: wire.Request, reply: Reply) -> Response:
-    """
-    The answer to what is not passed on, the same for each repetition.
-    """
-    return Response.reply(request, reply.status, reply.reason, (), statelessTag(request))
+    if branch.startswith(MAGIC) and branch != MAGIC:
+        return MAGIC + steady(branch)
+    return MAGIC + steady(
+        request.all(b"via")[0],
+        request.to.param(b"tag") or b"",
+        request.from_.param(b"tag") or b"",
+        request.callId,
+        b"%d" % request.cseq.number,
+        request.uri,
+    )

@@ -310,7 +310,6 @@ class StatelessTests(WireTestCase):
         alice, bob = await self.registered(b"alice"), await self.registered(b"bob")
         for text, status in (
             (b"Max-Forwards: 0", 483),
-            (b"Max-Forwards: 7\r\nProxy-Require: x", 420),
             (b"Max-Forwards: 7\r\nMax-Breadth: 0", 440),
             (b"Max-Forwards: 7\r\nRoute: <sip:forged@127.0.0.1:%d;lr>", 403),
         ):
@@ -352,6 +351,15 @@ class StatelessTests(WireTestCase):
             self.assertEqual((first.uri, first.all(b"route")), (b"sip:x@192.0.2.9", []))
             self.assertEqual(first.first(b"max-forwards"), b"69")
         await alice.hearsNothing()
+
+    async def test_required(self) -> None:
+        """
+        What it says it requires is of no concern (RFC 3261 8.2.2.3): what it cancels was told.
+        """
+        alice, bob = await self.registered(b"alice"), await self.registered(b"bob")
+        alice.ask(b"CANCEL", bob.aor, [(b"Proxy-Require", b"x"), (b"Require", b"y")])
+        cancel = await bob.asked(b"CANCEL")
+        self.assertEqual((cancel.all(b"proxy-require"), cancel.all(b"require")), ([b"x"], [b"y"]))
 
     async def test_loop(self) -> None:
         """
