@@ -27,6 +27,7 @@ from sipoutbound.interfaces import IFlow, IServerTransaction, ITransactionUser, 
 from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Request, Response
 from sipoutbound.message.stateless import stateless
+from sipoutbound.message.trying import trying
 from sipoutbound.message.unique import unique
 from sipoutbound.transaction.matching import serverKey
 from sipoutbound.transaction.timers import T1
@@ -119,7 +120,7 @@ class Core:
         """
         answering = Deferred.fromCoroutine(self._answer(incoming, transaction))
         if incoming.message.method == b"INVITE" and not answering.called:
-            transaction.respond(Response.reply(incoming.message, 100))
+            transaction.respond(trying(incoming.message))
 
             def cancelled() -> None:
                 transaction.respond(incoming.response(487, []))

@@ -48,7 +48,7 @@ class Dialog:
     @ivar routes: the route set.
     @ivar flow: the flow that it came into being on.
     @ivar number: our last CSeq number.
-    @ivar remoteNumber: the other's.
+    @ivar remoteNumber: the other's; -1 before the first.
     """
 
     callId: bytes
@@ -72,7 +72,7 @@ class Dialog:
         """
         return cls(
             response.callId, response.need(b"from"), response.need(b"to"), contactOf(response),
-            response.all(b"record-route")[::-1], flow, response.cseq.number, 0, agent,
+            response.all(b"record-route")[::-1], flow, response.cseq.number, -1, agent,
         )  # fmt: skip
 
     @classmethod

@@ -113,30 +113,35 @@ class ClientPort(DatagramProtocol):
     listener: Listener
     peer: Address
     signs: Signs = field(factory=Signs)
-    flow: Flow = field(init=False)
+    flow: Flow | None = field(default=None, init=False)
 
-    def face(self) -> None:
+    def face(self) -> Flow:
         """
         Talk to the one peer.
 
+        @return: the flow.
         @raise OSError: when there is no way.
         """
         self.transport.connect(*self.peer)
         local = self.transport.getHost()
         self.flow = self.listener.datagramFlow(self, self.peer, (local.host, local.port))
+        return self.flow
 
     def stopProtocol(self) -> None:
         """
         The port is closed: by us, or by the reactor, which takes a socket on which nothing waits
-        but an error for one that is closed.
+        but an error for one that is closed. Where there was no way there never was a flow.
         """
-        self.listener.flows.died(self.flow)
+        if self.flow is not None:
+            self.listener.flows.died(self.flow)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
         A message, or STUN.
         """
-        self.flow.heard = self.listener.flows.now()
+        flow = self.flow
+        assert flow is not None
+        flow.heard = self.listener.flows.now()
         if isStun(datagram):
             self.signs.stun(datagram)
         elif datagram.strip(b"\r\n\0 "):
@@ -145,7 +150,7 @@ class ClientPort(DatagramProtocol):
             except Unframed as error:
                 log.info("datagram of {peer} dropped: {error}", peer=self.peer, error=error)
             else:
-                self.listener.received(self.flow, message)
+                self.listener.received(flow, message)
 
     def connectionRefused(self) -> None:
         """
@@ -181,6 +186,7 @@ class ClientPort(DatagramProtocol):
         """
         There is but one flow.
         """
+        assert self.flow is not None
         return self.flow
 
 
@@ -215,8 +221,7 @@ async def opened(reactor: Any, place: Place, listeners: dict[bytes, Listener]) -
 def _facing(reactor: Any, port: ClientPort) -> Line:
     bound = reactor.listenUDP(0, port, "::" if ":" in port.peer[0] else "", 65536)
     try:
-        port.face()
+        return Line(port.face(), port.signs)
     except OSError:
         bound.stopListening()
         raise
-    return Line(port.flow, port.signs)

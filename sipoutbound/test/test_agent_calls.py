@@ -265,8 +265,9 @@ class CallingTests(CallTestCase):
         self.patch(self, "started", lambda: CallTestCase.started(self, answer))
         wire, invite, dialog = await self.talking()
         await self.asked(wire, b"ACK")
-        wire.give(bytes(self.within(invite, b"INFO", 7)))
-        await self.told(wire, 200)
+        for number in (0, 7):
+            wire.give(bytes(self.within(invite, b"INFO", number)))
+            await self.told(wire, 200)
         self.assertIs(seen[0].dialog, dialog)
         wire.give(bytes(self.within(invite, b"INFO", 6)))
         await self.told(wire, 500)
@@ -410,12 +411,13 @@ class CalledTests(CallTestCase):
 
     async def test_trying(self) -> None:
         """
-        While the program thinks, the caller knows that the call has arrived.
+        While the program thinks, the caller knows that the call has arrived, and how long it took
+        (RFC 3261 8.2.6.1).
         """
         waiting: Deferred[int] = Deferred()
         _, wire = await self.started(lambda incoming: waiting)
-        wire.give(bytes(self.invite()))
-        await self.told(wire, 100)
+        wire.give(bytes(self.invite(b"Timestamp: 54")))
+        self.assertEqual((await self.told(wire, 100)).first(b"timestamp"), b"54")
         waiting.callback(603)
         await self.told(wire, 603)
 

@@ -141,6 +141,18 @@ class RecoveryTests(AgentTestCase):
         self.assertTrue(agent.statuses[0].registered)
         self.assertEqual(agent.statuses[0].why, "")
 
+    async def test_noWay(self) -> None:
+        """
+        Where there is no network, as on a phone in a tunnel, the program is told, the log has no
+        traceback, and it is tried again.
+        """
+        agent = self.agent("sip:255.255.255.255:5060;transport=udp")
+        await self.turn()
+        self.assertIn("255.255.255.255:5060", agent.statuses[0].why)
+        self.advance(60.1)
+        await self.turn()
+        self.assertEqual(len(self.draws), 2)
+
     async def test_unanswered(self) -> None:
         """
         So does a REGISTER that nobody answers within 32 s.
