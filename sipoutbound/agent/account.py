@@ -94,7 +94,7 @@ class Draft:
             headers.append((b"Contact", account.address(uri)))
         lines = [
             b"%b %b SIP/2.0" % (self.method, self.uri),
-            b"Via: " + _via(flow, branch),
+            b"Via: " + flow.via + branch,
             *[b"Route: " + route for route in (*way.routes, *self.routes)],
             b"Max-Forwards: 70",
             b"From: " + self.from_,
@@ -107,18 +107,3 @@ class Draft:
         request = parseMessage(b"\r\n".join(lines), self.body)
         assert isinstance(request, Request)
         return request, branch
-
-
-def _via(flow: IFlow, branch: bytes) -> bytes:
-    """
-    The answer comes back to where the request came from, on UDP too (RFC 3581, RFC 5626 4.3).
-    """
-    asked = flow.reliable or b";rport" in flow.via
-    return flow.via + branch + (b"" if asked else b";rport")
-
-
-def looseRoute(proxy: URI) -> bytes:
-    """
-    The Route value that leads through a proxy first (RFC 5626 4.2.1).
-    """
-    return b"<%b>" % bytes(proxy) if proxy.has(b"lr") else b"<%b;lr>" % bytes(proxy)

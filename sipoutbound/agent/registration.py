@@ -13,12 +13,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sipoutbound.agent.account import SUPPORTED, Draft, Way, looseRoute
+from sipoutbound.agent.account import SUPPORTED, Draft, Way
 from sipoutbound.agent.keepalive import Keepalive
 from sipoutbound.agent.line import Line
 from sipoutbound.agent.net import Habits, Net
 from sipoutbound.agent.place import Place
 from sipoutbound.interfaces import IResponses, Unreachable
+from sipoutbound.message.header import looseRoute
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import unique
 from sipoutbound.message.uri import URI

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 
 from attrs import define, field
 
-from sipoutbound.agent.account import Way, looseRoute
+from sipoutbound.agent.account import Way
 from sipoutbound.agent.line import Line
 from sipoutbound.agent.net import Net
 from sipoutbound.agent.place import Place
 from sipoutbound.agent.registration import Registration
 from sipoutbound.interfaces import IFlow, Unreachable
+from sipoutbound.message.header import looseRoute
 from sipoutbound.message.uri import URI
 
 

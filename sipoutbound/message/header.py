@@ -215,3 +215,11 @@ class CSeq:
         if match is None or (number := int(match[1])) >= 1 << 31:
             raise Malformed("Bad CSeq")
         return cls(number, match[2])
+
+
+def looseRoute(uri: URI) -> bytes:
+    """
+    The Route value that leads through a proxy first: one of today, which leaves the Request-URI as
+    it is (RFC 3261 16.12.1).
+    """
+    return b"<%b>" % bytes(uri) if uri.has(b"lr") else b"<%b;lr>" % bytes(uri)

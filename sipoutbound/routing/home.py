@@ -8,10 +8,10 @@ from attrs import define
 from zope.interface import implementer
 
 from sipoutbound.interfaces import IRouter
+from sipoutbound.message.header import looseRoute
 from sipoutbound.message.uri import URI
 from sipoutbound.routing.decision import Decision, Forward, Target
 from sipoutbound.routing.names import Names
-from sipoutbound.routing.notice import routeTo
 from sipoutbound.routing.outgoing import NO_RELAY
 from sipoutbound.routing.relay import Relay
 from sipoutbound.routing.request import Request
@@ -40,7 +40,7 @@ class Home:
         """
         if not (self._isOurs(request) or self.relay.allows(request)):
             return NO_RELAY
-        return Forward(Target(bytes(request.target), (routeTo(self.uri),)))
+        return Forward(Target(bytes(request.target), (looseRoute(self.uri),)))
 
     def _isOurs(self, request: Request) -> bool:
         return request.message.method == b"REGISTER" or self.names.owns(request.target)

@@ -24,7 +24,7 @@ from zope.interface import implementer
 from sipoutbound.interfaces import IFlow, INextHops, IRouter, ITransactions, Unreachable
 from sipoutbound.message import message as wire
 from sipoutbound.message.grammar import Malformed
-from sipoutbound.message.header import NameAddress
+from sipoutbound.message.header import NameAddress, looseRoute
 from sipoutbound.message.parse import parseMessage
 from sipoutbound.message.unique import unique, uniqueBranch
 from sipoutbound.message.uri import URI, cachedURI
@@ -109,7 +109,7 @@ class FlowNotice:
         lines = (
             b"OPTIONS sip:%b SIP/2.0" % self.domain,
             b"Via: " + flow.via + branch,
-            b"Route: " + routeTo(self.registrar),
+            b"Route: " + looseRoute(self.registrar),
             b"Max-Forwards: 70",
             b"From: <sip:%b>;tag=%b" % (flow.name.partition(b";")[0], unique()),
             b"To: <sip:%b>" % self.domain,
@@ -121,13 +121,6 @@ class FlowNotice:
         message = parseMessage(b"\r\n".join(lines))
         assert isinstance(message, wire.Request)
         return message
-
-
-def routeTo(registrar: URI) -> bytes:
-    """
-    The Route value that leads to a registrar.
-    """
-    return b"<%b>" % bytes(registrar) if registrar.has(b"lr") else b"<%b;lr>" % bytes(registrar)
 
 
 def _untold(failure: Failure) -> None:
