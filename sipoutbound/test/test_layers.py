@@ -41,6 +41,7 @@ LAYERS: Final = {
 
 # Modules beside the folders, and the layer that each belongs to, where that has another name.
 MODULES: Final = {
+    "addresses": "tap",
     "waiting": "stack",
     "state": "tap",
     "options": "tap",

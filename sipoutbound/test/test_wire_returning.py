@@ -8,10 +8,10 @@ import socket
 
 from attrs import evolve
 
+from sipoutbound.addresses import withTCP
 from sipoutbound.message.header import NameAddress, Via
 from sipoutbound.settings import CONNECTION, DATAGRAM, STREAM, Listen
 from sipoutbound.settings import LOOPBACK as LOOPBACK_NETWORKS
-from sipoutbound.tap import withTCP
 from sipoutbound.test.bed import freePorts
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase
 from sipoutbound.test.peer import Peer
