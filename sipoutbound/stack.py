@@ -208,7 +208,7 @@ class Stack:
         Whether a request is a copy of one that is being answered, and that came another way: a user
         agent server refuses it with 482 (RFC 3261 8.2.2.2).
         """
-        first = self._first.get(mergeKey(request))
+        first = self._first.get(mergeKey(request)) if self._first else None
         return first is not None and first != serverKey(request)
 
     def forget(self, transaction: ServerTransaction) -> None:
