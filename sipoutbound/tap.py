@@ -37,7 +37,7 @@ from sipoutbound.routing.delivery import Ways
 from sipoutbound.routing.domain import Domain, Responsibility
 from sipoutbound.routing.home import Home
 from sipoutbound.routing.names import Names
-from sipoutbound.routing.notice import FlowNotice, NoticeTaking, flowOfEdge
+from sipoutbound.routing.notice import FlowNotice, NoticeRefusal, NoticeTaking, flowOfEdge
 from sipoutbound.routing.outgoing import Outgoing
 from sipoutbound.routing.proxy import Proxy
 from sipoutbound.routing.record import PathInsertion
@@ -164,7 +164,9 @@ class Server(MultiService):
         users = routers(settings.routes, home)
         edge = PathInsertion(users, FlowTimer(settings.flowTimer), self._serves, apart)
         inner = Vouching(edge, trust, settings.role == spec.REGISTRAR)
-        tree = RouteInspection(self.names, self.flows, inner, home, outgoing)
+        # A REGISTER that goes another way than to our registrar may come to it all the same.
+        foreign = Vouching(outgoing, trust)
+        tree = RouteInspection(self.names, self.flows, inner, home, foreign)
         noticing = NoticeTaking(tree, relayed if apart else trust, self.location.flowDied)
         ways = Ways(self.names, self.flows, hops, self.location)
         self.stack.user = Proxy(noticing, users, self.stack, ways)

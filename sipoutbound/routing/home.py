@@ -43,4 +43,7 @@ class Home:
         return Forward(Target(bytes(request.target), (looseRoute(self.uri),)))
 
     def _isOurs(self, request: Request) -> bool:
-        return request.message.method == b"REGISTER" or self.names.owns(request.target)
+        if request.message.method == b"REGISTER":
+            # For the domain in any case, as at the registrar.
+            return request.target.host in self.names.domains
+        return self.names.owns(request.target)

@@ -59,9 +59,9 @@ class RouteInspection:
         not ours is the only target (RFC 3261 16.5). A CANCEL is of nothing that a plugin has seen.
         A REGISTER is in no dialog, whatever its To says: nobody passes the edge half by.
         """
+        message = request.message
         if request.target.params and request.target.has(b"maddr"):
             return self.foreign
-        message = request.message
         if message.method == b"REGISTER" or not (message.method == b"CANCEL" or message.inDialog):
             return self.inner
         return self.dialogs if self.names.owns(request.target) else self.foreign
