@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from sipoutbound.interfaces import ITransactions
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import unique
-from sipoutbound.message.uri import URI, cachedURI
+from sipoutbound.message.uri import URI, cachedURI, unescaped
 from sipoutbound.outbound.binding import Binding
 from sipoutbound.routing.best import bestOf
 from sipoutbound.routing.branch import Branch
@@ -60,6 +60,10 @@ class Fork:
     _success: Response | None = field(default=None, init=False)
     _watched: bytes = field(default=b"", init=False)
     _called: set[bytes] = field(factory=set, init=False)
+    _goingOn: bool = field(default=False, init=False)
+    _looking: bool = field(default=False, init=False)
+    _queued: bool = field(default=False, init=False)
+    _over: bool = field(default=False, init=False)
 
     @property
     def invite(self) -> bool:
@@ -86,27 +90,56 @@ class Fork:
         self._watched = forward.watched
         bindings = (target.binding for group in forward.groups for target in group)
         self._called = {instanceOf(binding) for binding in bindings if binding is not None}
-        self._next()
+        self._goOn()
 
-    def _next(self) -> None:
+    def _goOn(self) -> None:
+        """
+        Do what there is to do now. A branch that ends as soon as it begins leads here once more:
+        whoever is at it goes on with that too, so that a thousand of them need no deep stack.
+        """
+        if self._goingOn:
+            return
+        self._goingOn = True
+        try:
+            while self._step():
+                pass
+        finally:
+            self._goingOn = False
+
+    def _step(self) -> bool:
+        """
+        @return: whether there may be more to do at once.
+        """
+        if self._over or self._looking:
+            return False
+        if self._waiting:
+            return self._begin()
+        if self._branches:
+            return False
         if self._groups and not self._decided:
             self._waiting = list(self._groups.pop(0))
-            self._begin()
-        elif self._watched and not self._decided:
+            return True
+        if self._watched and not self._decided:
             self._lookAgain(self._watched)
-        else:
-            self._conclude()
+            return True
+        self._over = True
+        self.concluded(self._success or self._best())
+        return False
 
     def _lookAgain(self, aor: bytes) -> None:
         """
         Find the phones that have registered meanwhile (RFC 3261 16.5), but for those that were
         called: no instance is called over two of its flows (RFC 5626 7).
         """
-        self._watched = b""
+        self._watched, self._looking = b"", True
         looking = Deferred.fromCoroutine(self.delivery.location.lookup(aor))
         looking.addCallback(self._found, aor)
         looking.addErrback(lambda failure: log.failure("while looking for phones", failure))
-        looking.addCallback(lambda _: self._next())
+        looking.addCallback(self._looked)
+
+    def _looked(self, _: object) -> None:
+        self._looking = False
+        self._goOn()
 
     def _found(self, bindings: Iterable[Binding], aor: bytes) -> None:
         news = [each for each in bindings if instanceOf(each) not in self._called]
@@ -114,22 +147,29 @@ class Fork:
             self._groups, self._watched = targetGroups(news), aor
             self._called.update(map(instanceOf, news))
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
         """
         Start as many of the group's branches as there may be, and wait with the others.
+
+        @return: whether any has been started.
         """
-        if not self._waiting:
-            return
         targets = self._waiting[: self.breadth.left]
+        if not targets:
+            if not self._queued:
+                self._queued = True
+                self.breadth.whenFreed(self._freed)
+            return False
         del self._waiting[: len(targets)]
-        if targets:
-            shares = self.breadth.shares(len(targets))
-            branches = [*map(Branch.to, repeat(self), targets, shares)]
-            self._branches += branches
-            for branch in branches:
-                branch.start()
-        if self._waiting:
-            self.breadth.whenFreed(self._begin)
+        shares = self.breadth.shares(len(targets))
+        branches = [*map(Branch.to, repeat(self), targets, shares)]
+        self._branches += branches
+        for branch in branches:
+            branch.start()
+        return True
+
+    def _freed(self) -> None:
+        self._queued = False
+        self._goOn()
 
     @property
     def _decided(self) -> bool:
@@ -166,10 +206,7 @@ class Fork:
                 self._cancelBut(branch)
         self._branches.remove(branch)
         self.breadth.left += branch.released()
-        if self._waiting:
-            self._begin()
-        elif not self._branches:
-            self._next()
+        self._goOn()
         self.breadth.tell()
 
     def cancel(self) -> None:
@@ -193,10 +230,7 @@ class Fork:
             if branch is not one:
                 branch.cancel()
         if onlyWaits:
-            self._conclude()
-
-    def _conclude(self) -> None:
-        self.concluded(self._success or self._best())
+            self._goOn()
 
     def _best(self) -> Response:
         if not self._finals:
@@ -229,8 +263,10 @@ def distinct(groups: Iterable[tuple[Target, ...]]) -> Groups:
 def _isNew(target: Target, found: dict[tuple[object, ...], list[URI]]) -> bool:
     if target.uri is None:
         return True
-    known = found.setdefault((target.route, target.flow), [])
     uri = cachedURI(target.uri)
+    # What is equivalent has the same user and port at least: only such are compared.
+    user = unescaped(uri.user or b"")
+    known = found.setdefault((target.route, target.flow, user, uri.port), [])
     if any(uri.equivalent(other) for other in known):
         return False
     known.append(uri)

@@ -18,7 +18,7 @@ from sipoutbound.message.grammar import Malformed
 from sipoutbound.message.message import Response
 from sipoutbound.message.unique import unique
 from sipoutbound.message.uri import cachedURI
-from sipoutbound.routing.breadth import Breadth, breadthOf
+from sipoutbound.routing.breadth import MOST, Breadth, breadthOf
 from sipoutbound.routing.decision import Decision, Forward, Redirect, Reply, Target, octetsOf
 from sipoutbound.routing.delivery import Delivery
 from sipoutbound.routing.fork import Fork
@@ -33,6 +33,10 @@ log = Logger()
 
 # Users of ours who lead to users of ours, and so on: more than this is a loop.
 _DEEPEST: Final = 5
+
+# Users whose Contacts are asked for on behalf of one request, as many as may ring at once where
+# nobody says otherwise: five deep and ten Contacts each would have a request go to 100,000.
+_LED: Final = MOST
 _UNAVAILABLE: Final = Reply(480)
 
 Groups = list[tuple[Target, ...]]
@@ -221,7 +225,7 @@ class Forwarding:
         if not self._isUser(target):
             return Forward(target)
         inner = request.to(target.uri or b"")
-        again = target.binding is not None and inner.target.aor() in led
+        again = target.binding is not None and (inner.target.aor() in led or len(led) >= _LED)
         if again or request.depth >= _DEEPEST:
             return LOOP
         led.add(inner.target.aor())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from attrs import evolve
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.interfaces import Unreachable
@@ -240,3 +241,16 @@ class ForkTests(SynchronousTestCase):
         trial.hops.ways[b"sip:x@192.0.2.77"] = Unreachable("refused")
         trial.start(Target(b"sip:x@192.0.2.77"))
         self.assertEqual((trial.hops.reached, trial.outcome), ([b"sip:x@192.0.2.77"], [500]))
+
+    def test_thousands(self) -> None:
+        """
+        Of thousands of next hops each fails as soon as it is looked for: the caller is told in the
+        end, however many there are, at once or one after the other.
+        """
+        uris = [b"sip:%d@nowhere.example.org" % number for number in range(2000)]
+        for groups in ([tuple(uris)], uris):
+            trial = Trial()
+            trial.hops.ways = dict.fromkeys(uris, Unreachable("nothing there"))
+            with capturedLogs():
+                trial.start(*groups)
+            self.assertEqual((len(trial.hops.reached), trial.outcome), (2000, [500]))

@@ -209,6 +209,30 @@ class ContactTests(SynchronousTestCase):
         self.assertEqual(self.server.tried, [b"bob"])
         self.assertLess(len(looked), 20)
 
+    def test_tree(self) -> None:
+        """
+        A user who leads to ten, who lead to ten more each, and so on: not all of thousands are
+        called on behalf of one caller.
+        """
+        users = ["n"]
+        for _ in range(3):
+            for user in users:
+                names = (b"sip:%b%d@example.com" % (user.encode(), number) for number in range(10))
+                self.server.bind(user, *names)
+            users = [f"{user}{number}" for user in users for number in range(10)]
+        for user in users:
+            self.server.bind(user, b"sip:%b@192.0.2.1" % user.encode())
+        looked: list[bytes] = []
+        lookup = FakeLocation.lookup
+
+        def counted(location: FakeLocation, aor: bytes) -> Any:
+            looked.append(aor)
+            return lookup(location, aor)
+
+        self.patch(FakeLocation, "lookup", counted)
+        self.server.call(b"n")
+        self.assertLess(len(looked), 62)
+
     def test_deep(self) -> None:
         """
         A chain that is too long is a loop to us.
