@@ -30,6 +30,7 @@ class IFlow(Interface):
     peer: Address = Attribute("The peer's address as seen here: textual host, port.")
     identity: object = Attribute("The flow's identity, as sealed into its token; comparable.")
     token: bytes = Attribute("The sealed flow token.")
+    tokens: tuple[bytes, ...] = Attribute("That, and those that other keys of ours have sealed.")
     name: bytes = Attribute("How we are reached on it: C{b'host:port;transport=tcp'}.")
     via: bytes = Attribute("The beginning of a Via of ours on this flow, up to C{b';branch='}.")
     alive: bool = Attribute("Whether anything can still be sent.")

@@ -34,24 +34,57 @@ def keysIn(folder: Path) -> Keys:
 
     @raise Mistake: when they can't be read or written.
     """
-    path = folder / _KEYS
     try:
-        if not path.exists():
-            _write(path, bytes(Keys.generate()))
-        return Keys.parse(path.read_bytes())
+        if not keyFile(folder).exists():
+            _write(keyFile(folder), bytes(Keys.generate()))
+    except OSError as error:
+        raise Mistake(f"--state {folder}: {_KEYS}: {error.strerror}") from error
+    return keysThere(folder)
+
+
+def keysThere(folder: Path) -> Keys:
+    """
+    The keys in the folder; none are made.
+
+    @raise Mistake: when they can't be read.
+    """
+    try:
+        return Keys.parse(keyFile(folder).read_bytes())
     except OSError as error:
         raise Mistake(f"--state {folder}: {_KEYS}: {error.strerror}") from error
     except ValueError as error:
         raise Mistake(f"--state {folder}: {_KEYS}: {error}; mend it or remove it") from error
 
 
-def _write(path: Path, text: bytes) -> None:
+def replaceKeys(folder: Path, keys: Keys) -> None:
+    """
+    Put other keys in the place of those in the folder, for the same owner.
+
+    @raise Mistake: when they can't be written.
+    """
+    try:
+        old = keyFile(folder).stat()
+        _write(keyFile(folder), bytes(keys), (old.st_uid, old.st_gid))
+    except OSError as error:
+        raise Mistake(f"--state {folder}: {_KEYS}: {error.strerror}") from error
+
+
+def keyFile(folder: Path) -> Path:
+    """
+    Where the keys are in a state folder.
+    """
+    return folder / _KEYS
+
+
+def _write(path: Path, text: bytes, owner: tuple[int, int] | None = None) -> None:
     """
     Whole or not at all, readable by the owner only.
     """
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        if owner is not None:
+            os.fchown(file.fileno(), *owner)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

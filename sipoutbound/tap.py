@@ -33,6 +33,7 @@ from sipoutbound.outbound.keepalive import FlowTimer
 from sipoutbound.outbound.policy import Policy
 from sipoutbound.plugin import routers
 from sipoutbound.registrar import Registrar
+from sipoutbound.rotation import Rotation
 from sipoutbound.routing.delivery import Ways
 from sipoutbound.routing.domain import Domain, Responsibility
 from sipoutbound.routing.home import Home
@@ -206,7 +207,7 @@ class Server(MultiService):
         return host in self.names.domains
 
     def _registeredOver(self, flow: IFlow) -> bool:
-        return self.location.registered(flow.token)
+        return any(map(self.location.registered, flow.tokens))
 
     def _seenOver(self, flow: IFlow) -> bool:
         """
@@ -258,7 +259,8 @@ class Server(MultiService):
         self._unheard.clear()
 
     def _lost(self, flow: Flow) -> None:
-        self.location.flowDied(flow.token)
+        for token in flow.tokens:
+            self.location.flowDied(token)
         self.stack.flowLost(flow)
         if self._notice is not None:
             self._notice.died(flow)
@@ -274,6 +276,7 @@ class Server(MultiService):
         except StoreError as error:
             raise announced(f"--location {self.settings.location[0]}:{error}") from error
         self._watchStored()
+        Rotation(self.settings.state, self.flows, self.stack.later).watch()
         domains = ", ".join(self.settings.domains)
         for port in self.ports:
             transport = port.listener.transport.decode()

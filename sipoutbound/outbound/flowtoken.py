@@ -26,9 +26,10 @@ from socket import AF_INET, AF_INET6, AddressFamily, inet_ntop, inet_pton
 from struct import Struct
 from typing import Final
 
-from attrs import Attribute, Factory, field, frozen
+from attrs import Factory, field, frozen
 
 from sipoutbound.message.uri import unescaped
+from sipoutbound.outbound.key import Key
 
 EPOCH_OCTETS: Final = 8
 
@@ -38,17 +39,16 @@ _SERIAL_OCTETS: Final = 6
 # HMAC-SHA256 cut to 128 bits; RFC 2104 5 asks for half of the hash's length at least.
 _MAC_OCTETS: Final = 16
 
-# RFC 2104 3: a key as long as the hash's output; a longer one adds nothing.
-_SECRET_OCTETS: Final = 32
-
 # Older keys that a rotation keeps. Tokens in Path live as long as a registration, tokens in
 # Record-Route as long as a dialog: three times the time between rotations must be longer.
 _OLDER_KEYS: Final = 3
 
-# One line of a key file: key id, white space, the secret in hexadecimal.
-_KEY_LINE: Final = re.compile(rb"([0-9]{1,3})[ \t]+([0-9A-Fa-f]{%d})" % (2 * _SECRET_OCTETS))
+# What follows the secret of a key that seals nothing yet.
+_NEXT: Final = re.compile(rb"(?<=[0-9A-Fa-f])[ \t]+next[ \t]*$")
 
-_KEY_FILE_TITLE: Final = b"# Keys of flow tokens, the current one first: id (0 to 255), secret.\n"
+_KEY_FILE_TITLE: Final = (
+    b"# Keys of flow tokens: id (0 to 255), secret. The first seals, one with 'next' will.\n"
+)
 
 
 class Forged(ValueError):
@@ -91,46 +91,8 @@ class DatagramFlow:
 Flow = StreamFlow | DatagramFlow
 
 
-@frozen
-class Key:
-    """
-    One secret and its id, as one line of a key file.
-
-    @ivar number: the key id that tokens carry, 0 to 255.
-    @ivar secret: 32 octets; never printed but by C{bytes(key)}.
-    """
-
-    number: int
-    secret: bytes = field(repr=False)
-
-    @classmethod
-    def parse(cls, line: bytes) -> Key:
-        """
-        Read one line of a key file, without its line end.
-
-        @raise ValueError: for anything else; the message does not repeat the line.
-        """
-        match = _KEY_LINE.fullmatch(line.strip())
-        if match is None or int(match[1]) > 255:
-            raise ValueError("a key is an id (0 to 255), a space and 64 hexadecimal digits")
-        return cls(int(match[1]), bytes.fromhex(match[2].decode()))
-
-    @classmethod
-    def generate(cls, number: int) -> Key:
-        """
-        Make a key with a fresh secret.
-        """
-        return cls(number, secrets.token_bytes(_SECRET_OCTETS))
-
-    def __bytes__(self) -> bytes:
-        """
-        Print the line that L{parse} reads.
-        """
-        return b"%d %s\n" % (self.number, self.secret.hex().encode())
-
-
 def _keyed(keys: Keys) -> dict[int, hmac.HMAC]:
-    return {key.number: hmac.new(key.secret, digestmod="sha256") for key in keys.keys}
+    return {key.number: hmac.new(key.secret, digestmod="sha256") for key in keys.all}
 
 
 @frozen
@@ -138,64 +100,113 @@ class Keys:
     """
     A key ring: seals with its current key, opens what any of its keys has sealed.
 
-    @ivar keys: the current key first; at least one, no id twice.
+    @ivar keys: the current key first, then those that it came after; at least one.
+    @ivar coming: the key that will be the current one after the L{switch<switched>}. Of the edges
+        that share a ring one may have made the switch already.
     """
 
     keys: tuple[Key, ...] = field()
+    coming: Key | None = None
     # Keyed once, copied for each token: the key schedule is half the cost of a short HMAC.
     _macs: Mapping[int, hmac.HMAC] = field(
         default=Factory(_keyed, takes_self=True), init=False, repr=False, eq=False
     )
 
-    @keys.validator
-    def _distinct(self, attribute: Attribute[tuple[Key, ...]], keys: tuple[Key, ...]) -> None:
-        if not keys:
+    def __attrs_post_init__(self) -> None:
+        if not self.keys:
             raise ValueError("no key")
-        if len({key.number for key in keys}) < len(keys):
+        if len(self._macs) < len(self.all):
             raise ValueError("two keys with the same id")
+
+    @property
+    def all(self) -> tuple[Key, ...]:
+        """
+        Every key, the current one first; no id twice.
+        """
+        return self.keys if self.coming is None else (*self.keys, self.coming)
 
     @classmethod
     def generate(cls) -> Keys:
         """
-        Make a ring of one fresh key.
+        Make a ring of one fresh key. Its id is any, so that rings can be put together.
         """
-        return cls((Key.generate(1),))
+        return cls((Key.generate(secrets.randbelow(256)),))
 
     @classmethod
     def parse(cls, text: bytes) -> Keys:
         """
-        Read a key file: a key a line, the current one first; blank and C{#} lines are skipped.
+        Read a key file: a key a line, the current one first; blank and C{#} lines are skipped. One
+        line may end in C{next}.
 
-        @raise ValueError: no key, an id twice, or a line that is no key; never shows a secret.
+        @raise ValueError: no key, an id twice, two that are next, or a line that is no key; never
+            shows a secret.
         """
-        keys = []
+        keys: list[Key] = []
+        coming: list[Key] = []
         for number, line in enumerate(text.splitlines(), 1):
             if not line.strip() or line.lstrip().startswith(b"#"):
                 continue
             try:
-                keys.append(Key.parse(line))
+                bare = _NEXT.sub(b"", line)
+                (keys if bare == line else coming).append(Key.parse(bare))
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
-        return cls(tuple(keys))
+        if len(coming) > 1:
+            raise ValueError("two keys that are next")
+        return cls(tuple(keys), *coming)
 
     def __bytes__(self) -> bytes:
         """
         Print the key file that L{parse} reads.
         """
-        return _KEY_FILE_TITLE + b"".join(map(bytes, self.keys))
+        coming = b"" if self.coming is None else bytes(self.coming).rstrip() + b" next\n"
+        return _KEY_FILE_TITLE + b"".join(map(bytes, self.keys)) + coming
 
-    def rotated(self) -> Keys:
+    def prepared(self) -> Keys:
         """
-        A ring with a fresh current key, which still opens what this one's newest keys have sealed.
+        A ring with a fresh key that is to be the next: it can be handed to every edge before any
+        of them seals with it.
 
-        @return: the fresh key and the three newest of this ring.
+        @raise ValueError: this one has such a key.
         """
-        kept = self.keys[:_OLDER_KEYS]
-        taken = {key.number for key in kept}
+        if self.coming is not None:
+            raise ValueError(f"key {self.coming.number} is next already")
+        taken = {key.number for key in self.keys}
         number = (self.keys[0].number + 1) % 256
         while number in taken:
             number = (number + 1) % 256
-        return Keys((Key.generate(number), *kept))
+        return Keys(self.keys, Key.generate(number))
+
+    def switched(self) -> Keys:
+        """
+        A ring that seals with the next key, and still opens what this one's newest have sealed.
+
+        @return: the next key and the three newest of this ring.
+        @raise ValueError: no key is next.
+        """
+        if self.coming is None:
+            raise ValueError("no key is next")
+        return Keys((self.coming, *self.keys[:_OLDER_KEYS]))
+
+    def rotated(self) -> Keys:
+        """
+        A ring with a fresh current key, for an edge that shares its keys with no other.
+
+        @raise ValueError: a key is next already, which others may be waiting for.
+        """
+        return self.prepared().switched()
+
+    def retired(self) -> Keys:
+        """
+        A ring that opens nothing that older keys than the current one have sealed.
+        """
+        return Keys(self.keys[:1], self.coming)
+
+    def seals(self, flow: Flow) -> tuple[bytes, ...]:
+        """
+        Every token that a flow may be known by elsewhere: one of each key, the current one's first.
+        """
+        return tuple(self._sealed(key, flow) for key in self.all)
 
     def seal(self, flow: Flow) -> bytes:
         """
@@ -204,7 +215,10 @@ class Keys:
         @return: letters, digits, C{-} and C{_} only, so it needs no escape in a URI.
         @raise ValueError: an identity that no token can hold, or would not give back as it is.
         """
-        sealed = bytes((self.keys[0].number,)) + _identity(flow)
+        return self._sealed(self.keys[0], flow)
+
+    def _sealed(self, key: Key, flow: Flow) -> bytes:
+        sealed = bytes((key.number,)) + _identity(flow)
         return _spelled(sealed + self._mac(sealed))
 
     def open(self, token: bytes) -> Flow:

@@ -105,7 +105,9 @@ class FlowNotice:
             flow.registered = frozenset()
 
     def _message(self, flow: IFlow, branch: bytes, gone: list[IFlow]) -> wire.Request:
-        uris = [b"<sip:%b@%b;lr;ob>" % (each.token, each.name) for each in gone]
+        uris = [
+            b"<sip:%b@%b;lr;ob>" % (token, each.name) for each in gone for token in each.tokens
+        ]
         lines = (
             b"OPTIONS sip:%b SIP/2.0" % self.domain,
             b"Via: " + flow.via + branch,

@@ -119,6 +119,13 @@ class FakeFlow:
         return b"token-of-" + self.label
 
     @property
+    def tokens(self) -> tuple[bytes, ...]:
+        """
+        No keys were ever rotated.
+        """
+        return (self.token,)
+
+    @property
     def name(self) -> bytes:
         """
         The edge.

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from sipoutbound.outbound.flowtoken import DatagramFlow, Flow, Forged, Key, Keys, StreamFlow
+from sipoutbound.outbound.flowtoken import DatagramFlow, Flow, Forged, Keys, StreamFlow
+from sipoutbound.outbound.key import Key
 
 ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -354,10 +355,85 @@ class KeysTests(SynchronousTestCase):
 
     def test_overlap(self) -> None:
         """
-        A node of a cluster that has not rotated yet does not misread the tokens of one that has.
+        An edge that has not been given the new key takes the tokens of one that has for forged, and
+        never misreads them.
         """
         keys = Keys.generate()
         self.assertRaises(Forged, keys.open, keys.rotated().seal(STREAM))
+
+    def test_prepared(self) -> None:
+        """
+        Edges that share their keys can be given a new one in any order: as long as nobody has made
+        the switch nothing changes, and after that those who have not know the tokens of those who
+        have, and the other way round.
+        """
+        keys = Keys.generate().rotated()
+        prepared = keys.prepared()
+        switched = prepared.switched()
+        for flow in FLOWS:
+            self.assertEqual(prepared.seal(flow), keys.seal(flow))
+            self.assertNotEqual(switched.seal(flow), keys.seal(flow))
+            self.assertEqual(prepared.open(switched.seal(flow)), flow)
+            self.assertEqual(switched.open(prepared.seal(flow)), flow)
+            self.assertEqual(keys.open(prepared.seal(flow)), flow)
+        self.assertIsNone(switched.coming)
+
+    def test_inOrder(self) -> None:
+        """
+        A step that is out of turn is refused: a key that was handed out is not lost for another,
+        and an old key never becomes the current one.
+        """
+        keys = Keys.generate()
+        self.assertRaises(ValueError, keys.switched)
+        self.assertRaises(ValueError, keys.prepared().prepared)
+        self.assertRaises(ValueError, keys.prepared().rotated)
+        self.assertRaises(ValueError, keys.prepared().switched().switched)
+
+    def test_retired(self) -> None:
+        """
+        When a key has leaked, none but the current one need be believed any longer.
+        """
+        keys = Keys.generate()
+        rotated = keys.rotated().rotated().prepared()
+        retired = rotated.retired()
+        self.assertEqual(retired.open(rotated.seal(STREAM)), STREAM)
+        self.assertEqual(retired.coming, rotated.coming)
+        self.assertRaises(Forged, retired.open, keys.seal(STREAM))
+
+    def test_seals(self) -> None:
+        """
+        Whatever key a flow was registered with, its end finds its bindings.
+        """
+        first = Keys.generate()
+        second = first.rotated()
+        third = second.prepared()
+        for flow in FLOWS:
+            tokens = third.seals(flow)
+            self.assertEqual(tokens[:2], (second.seal(flow), first.seal(flow)))
+            self.assertEqual(tokens[2:], (third.switched().seal(flow),))
+
+    def test_nextInFile(self) -> None:
+        """
+        Which key is next is in the file, wherever in it; and only one can be.
+        """
+        keys = Keys.generate().rotated().prepared()
+        self.assertEqual(Keys.parse(bytes(keys)), keys)
+        assert keys.coming is not None
+        line = bytes(keys.coming).rstrip() + b" \t next \r\n"
+        self.assertEqual(Keys.parse(line + bytes(Keys(keys.keys))), keys)
+        self.assertRaises(ValueError, Keys.parse, line)
+        other = bytes(Key.generate((keys.coming.number + 1) % 256)).rstrip() + b" next\n"
+        self.assertRaises(ValueError, Keys.parse, bytes(keys) + other)
+        self.assertRaises(ValueError, Keys.parse, bytes(keys).replace(b"next", b"soon"))
+
+    def test_fingerprint(self) -> None:
+        """
+        People can tell whether two edges have the same key, and nobody can tell the key from that.
+        """
+        key = Key(7, bytes(range(32)))
+        self.assertEqual(key.fingerprint, Key(8, bytes(range(32))).fingerprint)
+        self.assertNotEqual(key.fingerprint, Key.generate(7).fingerprint)
+        self.assertNotIn(key.fingerprint, key.secret.hex())
 
     def test_ids(self) -> None:
         """

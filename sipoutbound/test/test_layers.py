@@ -44,6 +44,8 @@ MODULES: Final = {
     "addresses": "tap",
     "waiting": "stack",
     "state": "tap",
+    "rotation": "tap",
+    "keys": "tap",
     "options": "tap",
     "configuration": "tap",
 }

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sipoutbound.mistake import Mistake
 from sipoutbound.outbound.flowtoken import StreamFlow
-from sipoutbound.state import keysIn, madeFolder
+from sipoutbound.state import keysIn, keysThere, madeFolder, replaceKeys
 
 FLOW = StreamFlow(b"8octets.", 7)
 
@@ -129,3 +129,19 @@ class StateTests(SynchronousTestCase):
         keysIn(self.folder)
         self.patch(Path, "read_bytes", forbidden)  # root may read everything
         self.assertIn(os.strerror(EACCES), self.complaint(self.folder))
+
+    def test_replaced(self) -> None:
+        """
+        Other keys take the place of the old ones in one step, and are for the same owner only: a
+        command of root's does not lock the server out.
+        """
+        madeFolder(self.folder)
+        keys = keysIn(self.folder).rotated()
+        owners: list[tuple[int, ...]] = []
+        self.patch(os, "fchown", lambda file, *owner: owners.append(owner))
+        before = self.keys.stat()
+        replaceKeys(self.folder, keys)
+        self.assertEqual(keysThere(self.folder), keys)
+        self.assertEqual(S_IMODE(self.keys.stat().st_mode), 0o600)
+        self.assertEqual(owners, [(before.st_uid, before.st_gid)])
+        self.assertEqual(os.listdir(self.folder), [self.keys.name])

@@ -10,7 +10,7 @@ from attrs import define, field
 from zope.interface import implementer
 
 from sipoutbound.interfaces import Address, IFlow
-from sipoutbound.outbound.flowtoken import DatagramFlow, StreamFlow
+from sipoutbound.outbound.flowtoken import DatagramFlow, Keys, StreamFlow
 
 if TYPE_CHECKING:
     from sipoutbound.transport.table import Flows
@@ -80,16 +80,25 @@ class Flow:
     pending: set[Any] | None = None
     registered: frozenset[bytes] = frozenset()
     relayed: bool = False
-    _token: bytes | None = field(default=None, init=False)
+    _token: bytes = field(default=b"", init=False)
+    _sealer: Keys | None = field(default=None, init=False)
 
     @property
     def token(self) -> bytes:
         """
-        The sealed token, made once.
+        The sealed token, made once for each ring of keys.
         """
-        if self._token is None:
-            self._token = self._flows.keys.seal(self.identity)
+        keys = self._flows.keys
+        if self._sealer is not keys:
+            self._token, self._sealer = keys.seal(self.identity), keys
         return self._token
+
+    @property
+    def tokens(self) -> tuple[bytes, ...]:
+        """
+        Every token that it may be known by: keys may have been rotated since it was registered.
+        """
+        return self._flows.keys.seals(self.identity)
 
     def send(self, data: bytes) -> bool:
         """
