@@ -4,12 +4,14 @@ A connection: octets to messages, keep-alives, and peers that stop halfway or do
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
+import socket
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from sipoutbound.message.message import Request
 from sipoutbound.test.doubles import request
 from sipoutbound.test.wires import PEER, Place
-from sipoutbound.transport.stream import BACKLOG, LINGER, PATIENCE
+from sipoutbound.transport.stream import BACKLOG, LINGER, PATIENCE, UNACKNOWLEDGED
 
 MESSAGE = bytes(request(b"MESSAGE", b"sip:b@x.org", b"Content-Length: 5", body=b"hello"))
 
@@ -38,6 +40,26 @@ class ConnectionTests(SynchronousTestCase):
         self.assertIs(self.place.flows.find(self.flow.token), self.flow)
         self.connection.connectionLost()
         self.assertEqual((self.flow.alive, self.place.lost), (False, [self.flow]))
+
+    def test_unacknowledged(self) -> None:
+        """
+        The system is asked to break a connection off whose peer acknowledges nothing: whoever calls
+        a phone that has silently gone is told so before he has hung up.
+        """
+        if not hasattr(socket, "TCP_USER_TIMEOUT"):
+            raise SkipTest("this system does not know TCP_USER_TIMEOUT")
+        option = (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        self.assertEqual(self.transport.options[option], UNACKNOWLEDGED * 1000)
+
+    def test_unlimited(self) -> None:
+        """
+        Where the system cannot do that, connections work all the same.
+        """
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            self.patch(socket, "TCP_USER_TIMEOUT", None)
+            del socket.TCP_USER_TIMEOUT
+        _, transport = self.place.connect()
+        self.assertEqual(transport.options, {})
 
     def test_messages(self) -> None:
         """

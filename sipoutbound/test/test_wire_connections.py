@@ -5,12 +5,18 @@ Connections of the running server: how long they last, who uses them, and those 
 
 from __future__ import annotations
 
+import socket
+from typing import Any
+
+from twisted.trial.unittest import SkipTest
+
 from sipoutbound.routing.branch import TIMER_C
 from sipoutbound.test.laboratory import LOOPBACK, WireTestCase
 from sipoutbound.test.line import within
 from sipoutbound.test.peer import Peer
 from sipoutbound.test.phone import DOMAIN, Phone
 from sipoutbound.transaction.timers import T1
+from sipoutbound.transport.stream import UNACKNOWLEDGED
 
 HERE = LOOPBACK.encode()
 
@@ -53,6 +59,24 @@ class ConnectionTests(WireTestCase):
         await there.asked(b"MESSAGE")
         self.assertEqual(len(peer.lines), 1)
         self.assertFalse(alice.line.closed.called)
+
+    async def test_unacknowledged(self) -> None:
+        """
+        Neither a connection that a phone has made nor one that the server has made is trusted for a
+        quarter of an hour when nothing of what is sent over it arrives any more.
+        """
+        if not hasattr(socket, "TCP_USER_TIMEOUT"):
+            raise SkipTest("this system does not know TCP_USER_TIMEOUT")
+        peer, alice = await self.listening(), await self.phone(b"alice", b"TCP")
+        bob = await self.bound(b"bob", peer.address[1])
+        alice.ask(b"MESSAGE", bob.aor)
+        await (await peer.connected(b"bob")).asked(b"MESSAGE")
+        limits = []
+        for flow in self.laboratory.server.flows.streams():
+            line: Any = flow._line
+            opened = line.transport.getHandle()
+            limits.append(opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+        self.assertEqual(limits, [UNACKNOWLEDGED * 1000] * 2)
 
     async def test_bothWays(self) -> None:
         """

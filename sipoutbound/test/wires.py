@@ -68,6 +68,7 @@ class FakeTransport:
     @ivar closing: C{"lose"} or C{"abort"}, once it is to be closed.
     @ivar paused: whether nothing is read.
     @ivar producer: who is told when the peer does not read.
+    @ivar options: the socket's, by level and number.
     """
 
     peer: Address = PEER
@@ -75,6 +76,7 @@ class FakeTransport:
     closing: str = ""
     paused: bool = False
     producer: Any = None
+    options: dict[tuple[int, int], int] = field(factory=dict)
 
     def write(self, data: bytes) -> None:
         """
@@ -128,6 +130,18 @@ class FakeTransport:
         """
         Nothing to do.
         """
+
+    def getHandle(self) -> FakeTransport:
+        """
+        The socket, of which nothing but options can be set.
+        """
+        return self
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """
+        Keep it.
+        """
+        self.options[level, option] = value
 
     def getPeer(self) -> IPv4Address:
         """

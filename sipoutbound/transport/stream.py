@@ -4,6 +4,7 @@ SIP over a stream of octets: TCP, and whatever else looks like it (RFC 3261 18.3
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,6 +30,11 @@ PATIENCE: Final = 32.0
 # Seconds for the answers to a peer that sends no more. A REGISTER that waits for the disk has its
 # own in far less, and most phones that say so have just been switched off.
 LINGER: Final = 2.0
+
+#: Seconds in which a peer must acknowledge what it is sent: 64*T1, after which nobody waits any
+#: more for what came of it (RFC 3261 17). A phone that is back on the air sooner, out of a lift or
+#: a tunnel, keeps its connection. Linux by itself waits for some 15 minutes (tcp(7), tcp_retries2).
+UNACKNOWLEDGED: Final = 32.0
 
 # Octets that may wait for a peer that does not read; beyond it the connection is of no use.
 BACKLOG: Final = 1 << 20
@@ -66,6 +72,7 @@ class Connection(Protocol):
         """
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
+        limitSilence(self.transport.getHandle())
         self.transport.registerProducer(self, True)
         self._begin(self.transport.getPeer())
 
@@ -235,3 +242,13 @@ class Connection(Protocol):
                 waiting.cancel()
         if self.flow is not None:
             self.listener.flows.died(self.flow)
+
+
+def limitSilence(opened: socket.socket) -> None:
+    """
+    Have a connection broken off whose peer does not acknowledge what it is sent for
+    L{UNACKNOWLEDGED} seconds: it is half-open, or the link is cut (RFC 5482). Not every system can.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        milliseconds = int(UNACKNOWLEDGED * 1000)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
