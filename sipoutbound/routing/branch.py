@@ -61,11 +61,13 @@ class Branch(SequentialSearch):
             share -= share // 2
         return max(1, share)
 
-    def _silence(self, attempt: Attempt) -> float:
+    def _silence(self, attempt: Attempt | None) -> float:
         """
         For how long to wait for the first response while there is another way; 0.0 where there is
         none.
         """
+        if attempt is None:
+            return SILENCE if self.ways else 0.0
         if attempt.course is not None and attempt.course.more and not self.fork.invite:
             return SLOW
         others = self.ways or (attempt.course is not None and attempt.course.more)
@@ -121,13 +123,26 @@ class Branch(SequentialSearch):
         3261 16.7 step 2).
         """
         heard, attempt.heard = attempt.heard, True
-        if response.status > 100 or not heard:
-            self._stopTimer()
-            if self.fork.invite:
-                self._timer = self.fork.transactions.later(TIMER_C, self._tooLong, attempt)
+        if response.status > 100 or not (heard or self._isOfEdge(attempt)):
+            self._hold(attempt)
         # RFC 4320 4.1: nobody is told that anything else than an INVITE rings.
         if self.fork.invite and response.status > 100 and not self._ended:
             self.fork.progressed(response)
+
+    def _isOfEdge(self, attempt: Attempt) -> bool:
+        """
+        Whether a 100 says nothing of the phone: it is of an edge in front of it. The phone has
+        another flow, maybe of a better one.
+        """
+        return attempt.course is not None and bool(attempt.target.route) and bool(self.ways)
+
+    def _hold(self, attempt: Attempt) -> None:
+        """
+        Give an INVITE the time of timer C.
+        """
+        self._stopTimer()
+        if self.fork.invite:
+            self._timer = self.fork.transactions.later(TIMER_C, self._tooLong, attempt)
 
     def _tooLong(self, attempt: Attempt) -> None:
         """

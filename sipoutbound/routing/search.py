@@ -42,6 +42,7 @@ class SequentialSearch:
     @ivar breadth: what is left of its part of Max-Breadth; what it has sent has the rest.
     @ivar _current: what is under way.
     @ivar _overtaking: what is under way, while another address than its own is looked for.
+    @ivar _reaching: whose next hop a way is looked for to.
     """
 
     fork: Fork
@@ -49,6 +50,7 @@ class SequentialSearch:
     breadth: int
     _current: Attempt | None = field(default=None, init=False)
     _overtaking: Attempt | None = field(default=None, init=False)
+    _reaching: Course | None = field(default=None, init=False)
     _timer: Any = field(default=None, init=False)
     _cancelled: bool = field(default=False, init=False)
     _ended: bool = field(default=False, init=False)
@@ -98,10 +100,18 @@ class SequentialSearch:
         """
 
     @abstractmethod
-    def _silence(self, attempt: Attempt) -> float:
+    def _silence(self, attempt: Attempt | None) -> float:
         """
         For how long to wait for the first response while there is another way; 0.0 where there is
         none.
+
+        @param attempt: C{None} while there is no connection to send it over.
+        """
+
+    @abstractmethod
+    def _hold(self, attempt: Attempt) -> None:
+        """
+        Something was heard of an attempt, but not of its recipient; it is all there is.
         """
 
     def _next(self, status: int) -> None:
@@ -109,7 +119,7 @@ class SequentialSearch:
         @param status: what the branch has come to if no flow is left.
         """
         self._stopTimer()
-        self._current = self._overtaking = None
+        self._current = self._overtaking = self._reaching = None
         while self.ways:
             target = self.ways.pop(0)
             flow = self.fork.delivery.flowOf(target)
@@ -135,10 +145,30 @@ class SequentialSearch:
         @param anew: to the present one, over another connection.
         """
         self._stopTimer()
-        self._current = None
+        self._current, self._reaching = None, course
+        silence = self._silence(None)
+        if silence:
+            self._timer = self.fork.transactions.later(silence, self._unconnected, course)
         reaching = Deferred.fromCoroutine(course.again() if anew else course.next())
-        reaching.addCallbacks(self._reached, self._unreachable, (course,), {}, (course,))
+        reaching.addCallbacks(self._found, self._unreachable, (course,), {}, (course,))
         reaching.addErrback(self._broken)
+
+    def _unconnected(self, course: Course) -> None:
+        """
+        Nothing there takes a connection or refuses it: to the next flow, if there is one.
+        """
+        self._timer = None
+        if self._reaching is course and self._others():
+            self._next(408)
+
+    def _found(self, copy: Copy, course: Course) -> None:
+        """
+        There is a way to a next hop. If that has taken too long, nobody wants it any more.
+        """
+        if self._reaching is course:
+            self._stopTimer()
+            self._reaching = None
+            self._reached(copy, course)
 
     def _reached(self, copy: Copy, course: Course) -> None:
         self._try(copy, Attempt(self, course.target, course))
@@ -171,7 +201,8 @@ class SequentialSearch:
         _told(failure)
         if not course.answered:
             self._remove(course.target)
-        self._exhausted(course)
+        if self._reaching is course:
+            self._exhausted(course)
 
     def _exhausted(self, course: Course) -> None:
         """
@@ -189,7 +220,7 @@ class SequentialSearch:
         """
         self._timer = None
         course = attempt.course
-        if course is None or not course.more:
+        if course is None or attempt.answered or not course.more:
             self._leave(attempt)
             return
         if not self.breadth:
@@ -231,10 +262,20 @@ class SequentialSearch:
         """
         Go on to the next flow, if there is one.
         """
-        flows = map(self.fork.delivery.flowOf, self.ways)
-        if self.breadth and any(flow is None or flow.alive for flow in flows):
+        if self.breadth and self._others():
             attempt.abandoned = True
+            if attempt.answered:
+                attempt.cancel()
             self._next(408)
+        elif attempt.answered:
+            self._hold(attempt)
+
+    def _others(self) -> bool:
+        """
+        Whether there is another flow.
+        """
+        flows = map(self.fork.delivery.flowOf, self.ways)
+        return any(flow is None or flow.alive for flow in flows)
 
     def _onward(self, attempt: Attempt, status: int) -> None:
         """
