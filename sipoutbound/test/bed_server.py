@@ -5,6 +5,7 @@ The real server, started as an operator starts it.
 from __future__ import annotations
 
 import signal
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,12 +25,15 @@ class Server:
     @ivar network: where it runs.
     @ivar ports: where it listens.
     @ivar options: more of the command line.
+    @ivar patience: after how many seconds it takes a connection for dead that acknowledges nothing,
+        if not after as many as usual.
     """
 
     folder: Path
     network: Loopback = field(factory=Loopback)
     ports: Sequence[int] = field(factory=lambda: freePorts(1))
     options: Sequence[str] = ()
+    patience: float | None = None
     _program: Program = field(init=False)
 
     @property
@@ -53,9 +57,27 @@ class Server:
         @return: itself.
         @raise AssertionError: it does not come up; its log is told.
         """
+        self.launch()
+        return self.ready()
+
+    def launch(self) -> Server:
+        """
+        Start it without waiting; L{ready} is to follow.
+
+        @return: itself.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._program = Program(self._command(), self.network)
         self._program.start()
+        return self
+
+    def ready(self) -> Server:
+        """
+        Wait until it listens.
+
+        @return: itself.
+        @raise AssertionError: it does not come up; its log is told.
+        """
         try:
             # The last that it says when it has started.
             self._program.expect("a phone's account")
@@ -69,8 +91,26 @@ class Server:
         own = ["--domain", "example.test", "--state", str(self.folder), "--allow-anonymous"]
         for each in listen:
             own += ["--listen", each]
-        twistd = str(Path(sys.executable).with_name("twistd"))
-        return [twistd, "-n", "--pidfile=", "sipoutbound", *own, *self.options]
+        twistd = [str(Path(sys.executable).with_name("twistd"))]
+        if self.patience is not None:
+            impatient = "sipoutbound.test.bed_impatient"
+            twistd = [sys.executable, "-m", impatient, str(self.patience)]
+        return [*twistd, "-n", "--pidfile=", "sipoutbound", *own, *self.options]
+
+    def bindings(self, user: str) -> list[tuple[int, str]]:
+        """
+        What a user is bound to, as the database has it.
+
+        @return: reg-id and Path of each, in the order of the reg-ids.
+        """
+        database = sqlite3.connect(self.folder / "location.sqlite")
+        try:
+            return database.execute(
+                "SELECT reg_id, path FROM binding WHERE aor = ? ORDER BY reg_id",
+                (f"{user}@example.test",),
+            ).fetchall()
+        finally:
+            database.close()
 
     def kill(self) -> None:
         """
