@@ -10,6 +10,7 @@ from attrs import define
 
 from sipoutbound.message.message import Response
 from sipoutbound.routing.attempt import Attempt
+from sipoutbound.routing.course import Course
 from sipoutbound.routing.decision import Target
 from sipoutbound.routing.search import SequentialSearch
 
@@ -61,17 +62,15 @@ class Branch(SequentialSearch):
             share -= share // 2
         return max(1, share)
 
-    def _silence(self, attempt: Attempt | None) -> float:
+    def _silence(self, course: Course | None) -> float:
         """
         For how long to wait for the first response while there is another way; 0.0 where there is
         none.
         """
-        if attempt is None:
-            return SILENCE if self.ways else 0.0
-        if attempt.course is not None and attempt.course.more and not self.fork.invite:
+        more = course is not None and course.more
+        if more and not self.fork.invite:
             return SLOW
-        others = self.ways or (attempt.course is not None and attempt.course.more)
-        return SILENCE if others else 0.0
+        return SILENCE if self.ways or more else 0.0
 
     def responded(self, attempt: Attempt, response: Response) -> None:
         """

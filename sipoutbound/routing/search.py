@@ -100,12 +100,12 @@ class SequentialSearch:
         """
 
     @abstractmethod
-    def _silence(self, attempt: Attempt | None) -> float:
+    def _silence(self, course: Course | None) -> float:
         """
         For how long to wait for the first response while there is another way; 0.0 where there is
         none.
 
-        @param attempt: C{None} while there is no connection to send it over.
+        @param course: where it goes; C{None} where that is down a flow.
         """
 
     @abstractmethod
@@ -144,21 +144,32 @@ class SequentialSearch:
 
         @param anew: to the present one, over another connection.
         """
-        self._stopTimer()
+        if not anew:
+            self._stopTimer()
         self._current, self._reaching = None, course
-        silence = self._silence(None)
-        if silence:
-            self._timer = self.fork.transactions.later(silence, self._unconnected, course)
+        if self.ways:
+            self._listen(course)
         reaching = Deferred.fromCoroutine(course.again() if anew else course.next())
         reaching.addCallbacks(self._found, self._unreachable, (course,), {}, (course,))
         reaching.addErrback(self._broken)
 
-    def _unconnected(self, course: Course) -> None:
+    def _listen(self, course: Course | None) -> None:
         """
-        Nothing there takes a connection or refuses it: to the next flow, if there is one.
+        Have silence noticed: since the next hop is looked for, whatever connections it takes.
+        """
+        silence = self._silence(course)
+        if silence and self._timer is None:
+            self._timer = self.fork.transactions.later(silence, self._quiet, None)
+
+    def _quiet(self, _: None) -> None:
+        """
+        Nothing was heard for too long. What takes no connection, and refuses none, is left for the
+        next flow, if there is one.
         """
         self._timer = None
-        if self._reaching is course and self._others():
+        if self._current is not None:
+            self._silent(self._current)
+        elif self._others():
             self._next(408)
 
     def _found(self, copy: Copy, course: Course) -> None:
@@ -166,8 +177,9 @@ class SequentialSearch:
         There is a way to a next hop. If that has taken too long, nobody wants it any more.
         """
         if self._reaching is course:
-            self._stopTimer()
             self._reaching = None
+            if not self.fork.invite:
+                self._stopTimer()
             self._reached(copy, course)
 
     def _reached(self, copy: Copy, course: Course) -> None:
@@ -183,9 +195,7 @@ class SequentialSearch:
         self._current = attempt
         attempt.breadth = self._share(attempt)
         self.breadth -= attempt.breadth
-        silence = self._silence(attempt)
-        if silence:
-            self._timer = self.fork.transactions.later(silence, self._silent, attempt)
+        self._listen(attempt.course)
         attempt.begin(copy)
 
     def _broken(self, failure: Failure) -> None:
@@ -218,7 +228,6 @@ class SequentialSearch:
         Nothing was heard there: leave it for an address, or a flow, that may be there, but not its
         binding.
         """
-        self._timer = None
         course = attempt.course
         if course is None or attempt.answered or not course.more:
             self._leave(attempt)

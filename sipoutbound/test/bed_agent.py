@@ -28,6 +28,14 @@ reactor: Any = theReactor
 # How many times as fast as others it is.
 HURRY = 10
 
+# What it offers to whom it calls: to hear nothing, and to say nothing (RFC 4566, RFC 3264).
+OFFER = b"\r\n".join(
+    (
+        b"v=0", b"o=- 1 1 IN IP4 192.0.2.1", b"s=-", b"c=IN IP4 192.0.2.1", b"t=0 0",
+        b"m=audio 40000 RTP/AVP 0", b"a=inactive", b"",
+    )
+)  # fmt: skip
+
 
 def say(*words: object) -> None:
     """
@@ -75,8 +83,11 @@ class Console(LineReceiver):
 
         def final(response: FinalResponse) -> None:
             say("final", response.status, time.monotonic() - began)
+            if response.dialog is not None:
+                response.dialog.bye()
 
-        calling = self.agent.invite(line.decode().split()[1], provisional=provisional)
+        uri = line.decode().split()[1]
+        calling = self.agent.invite(uri, OFFER, provisional=provisional)
         calling.addCallbacks(final, lambda failure: say("failed", failure.value))
 
 

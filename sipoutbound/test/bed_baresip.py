@@ -30,15 +30,15 @@ module_app contact.so
 module_app debug_cmd.so
 module_app menu.so
 module_app ctrl_tcp.so
-ctrl_tcp_listen {host}:{control}
+ctrl_tcp_listen {loopback}:{control}
 audio_source aufile,{sound}
 audio_player aubridge,sink
 """
 
 ACCOUNT = (
     "<sip:{user}@example.test;transport={transport}>;auth_pass=none"
-    ';outbound="sip:{host}:{first};transport={transport}"'
-    ';outbound2="sip:{host}:{second};transport={transport}"'
+    ';outbound="sip:{first};transport={transport}"'
+    ';outbound2="sip:{second};transport={transport}"'
     ";sipnat=outbound;regint=600;answermode=auto;audio_codecs=PCMU\n"
 )
 
@@ -46,22 +46,24 @@ ACCOUNT = (
 @define(eq=False)
 class Baresip:
     """
-    One user with one instance and two flows: reg-id 1 to the server's first port, reg-id 2 to its
-    second. It answers every call.
+    One user with one instance and two flows: reg-id 1 to the first proxy, reg-id 2 to the second.
+    It answers every call.
 
     @ivar user: the user part of its address of record, in the domain example.test.
     @ivar transport: C{udp} or C{tcp}.
     @ivar port: where it listens for SIP.
-    @ivar servers: the server's two ports.
+    @ivar servers: C{HOST:PORT} of the two proxies.
     @ivar folder: its configuration; made if it is not there.
+    @ivar host: its address.
     """
 
     user: str
     transport: str
     port: int
-    servers: Sequence[int]
+    servers: Sequence[str]
     folder: Path
     network: Loopback
+    host: str = LOOPBACK
     phone: Program = field(init=False)
     control: Program = field(init=False)
     _started: list[Program] = field(factory=list, init=False)
@@ -98,11 +100,11 @@ class Baresip:
         writeSilence(sound)
         rtp = self.port + 10000
         config = CONFIG.format(
-            host=LOOPBACK, port=self.port, control=self.controlPort, modules=moduleFolder(),
-            rtp=rtp, rtpEnd=rtp + 3, sound=sound,
+            host=self.host, port=self.port, loopback=LOOPBACK, control=self.controlPort,
+            modules=moduleFolder(), rtp=rtp, rtpEnd=rtp + 3, sound=sound,
         )  # fmt: skip
         account = ACCOUNT.format(
-            user=self.user, transport=self.transport, host=LOOPBACK,
+            user=self.user, transport=self.transport,
             first=self.servers[0], second=self.servers[1],
         )  # fmt: skip
         (self.folder / "config").write_text(config)
@@ -142,18 +144,18 @@ class Baresip:
         """
         self.control.expect(f'"CALL_{event}"', since)
 
-    def invitedFrom(self, since: int) -> int:
+    def invitedFrom(self, since: int) -> str:
         """
         @param since: a mark of L{phone}.
-        @return: the port of the server from which the next INVITE came, as the trace has it: a line
-            with both addresses, then the message.
+        @return: C{HOST:PORT} from which the next INVITE came, as the trace has it: a line with both
+            addresses, then the message.
         """
         self.phone.expect("^INVITE ", since)
         lines = self.phone.lines[since:]
         place = next(number for number, line in enumerate(lines) if line.startswith("INVITE "))
-        match = re.search(r":(\d+) -> ", lines[place - 1])
+        match = re.search(r"(\S+:\d+) -> ", lines[place - 1])
         assert match is not None, lines[place - 1]
-        return int(match[1])
+        return match[1]
 
     def stop(self) -> None:
         """

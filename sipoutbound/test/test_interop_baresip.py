@@ -10,7 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from sipoutbound.test.bed import CLIENT_PORTS, Namespace, freePorts, missing
+from sipoutbound.test.bed import CLIENT_PORTS, LOOPBACK, Namespace, freePorts, missing
 from sipoutbound.test.bed_baresip import Baresip
 from sipoutbound.test.bed_server import Server
 
@@ -41,8 +41,8 @@ class BaresipTests(SynchronousTestCase):
         """
         @return: a phone that has registered both its flows.
         """
-        ports = self.server.ports
-        phone = Baresip(user, transport, port, ports, self.folder / user, self.network)
+        servers = [f"{LOOPBACK}:{port}" for port in self.server.ports]
+        phone = Baresip(user, transport, port, servers, self.folder / user, self.network)
         self.addCleanup(phone.stop)
         phone.start()
         bindings = {phone.registered(regId) for regId in (1, 2)}
@@ -99,14 +99,14 @@ class BaresipTests(SynchronousTestCase):
         at once.
         """
         first, second = self.server.ports
-        self.assertEqual(self.callToTheo(), first)
+        self.assertEqual(self.callToTheo(), f"{LOOPBACK}:{first}")
         if not self.network.cut(first):
             self.skipTest("this kernel cannot cut connections (CONFIG_INET_DIAG_DESTROY)")
-        self.assertEqual(self.callToTheo(), second)
+        self.assertEqual(self.callToTheo(), f"{LOOPBACK}:{second}")
 
-    def callToTheo(self) -> int:
+    def callToTheo(self) -> str:
         """
-        @return: the port of the server from which Theo's phone was called.
+        @return: the address of the server from which Theo's phone was called.
         """
         before = self.theo.phone.mark()
         self.call(self.ursula, self.theo)

@@ -59,7 +59,7 @@ class NATTests(NetTestCase):
 
     def test_stream(self) -> None:
         """
-        Bob's connection is no more than half there, as his next ping tells him.
+        Half of Bob's connection is gone, as the next thing that he sends tells him.
         """
         self.forgotten("tcp")
 

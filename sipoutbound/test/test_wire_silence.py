@@ -103,6 +103,19 @@ class SilenceTests(ClusterTestCase):
         """
         first, second = await self.flows(b"bob")
         alice = await self.phone(1, b"alice")
+        self.vanish()
+        alice.ask(b"INVITE", first.aor)
+        await alice.told(100)
+        await self.registrar.until(lambda: self.registrar.server.stack.servers, "the call is there")
+        self.registrar.clock.advance(SILENCE + MORE)
+        second.answer(await second.asked(b"INVITE"), 180)
+        await alice.told(180)
+        self.assertEqual(self.bindings(), 2)
+
+    def vanish(self) -> None:
+        """
+        From now on nobody answers the registrar at the first edge's address.
+        """
         clock: Any = self.registrar.clock
         edge, connect = self.edges[0].addresses()[b"TCP"], clock.connectTCP
 
@@ -110,13 +123,34 @@ class SilenceTests(ClusterTestCase):
             return None if (host, port) == edge else connect(host, port, *given, **more)
 
         clock.connectTCP = lost
+
+    async def test_connectionBreaks(self) -> None:
+        """
+        The connection to a silent edge is given up by the system while a call waits for it: that
+        gives the edge no more time than it had.
+        """
+        first, second = await self.flows(b"bob")
+        alice = await self.phone(1, b"alice")
+        alice.ask(b"MESSAGE", first.aor)
+        first.answer(await first.asked(b"MESSAGE"), 200)
+        await alice.told(200)
+        for port in self.edges[0].server.ports:
+            port.listener.received = lambda flow, message: None
+        began = self.registrar.clock.seconds()
         alice.ask(b"INVITE", first.aor)
         await alice.told(100)
-        await self.registrar.until(lambda: self.registrar.server.stack.servers, "the call is there")
-        clock.advance(SILENCE + MORE)
+        stack = self.registrar.server.stack
+        await self.registrar.until(lambda: stack.clients, "the call has left")
+        flows, edge = self.registrar.server.flows, self.edges[0].addresses()[b"TCP"]
+        self.registrar.clock.advance(SILENCE - MORE)
+        self.vanish()
+        connection = flows.connection(edge)
+        assert connection is not None
+        connection.close()
+        self.registrar.clock.advance(2 * MORE)
         second.answer(await second.asked(b"INVITE"), 180)
+        self.assertLess(self.registrar.clock.seconds() - began, SILENCE + 1)
         await alice.told(180)
-        self.assertEqual(self.bindings(), 2)
 
 
 class MixedSilenceTests(WireTestCase):
