@@ -2,6 +2,7 @@
 # make test    every test                                    make test TESTS=sipoutbound.test.test_uri
 # make lint    ruff and mypy
 # make docs    the documentation, as HTML in docs/_build/html
+# make demo    calls that come through though a line is cut and a server killed, in some seconds
 #
 # Needs Python 3.11 or later with its venv module (Debian and Ubuntu: python3-venv). Everything else
 # goes into the folder .venv, which is made once.
@@ -11,7 +12,7 @@ VENV = .venv
 TESTS = sipoutbound
 ARGS =
 
-.PHONY: run test lint ruff mypy docs clean
+.PHONY: run demo test lint ruff mypy docs clean
 
 # The server runs beside the shell so that the shell outlives a Ctrl-C and make does not call it an
 # error; what make or a supervisor sends to the shell is passed on. A background command ignores
@@ -23,6 +24,9 @@ run: $(VENV)/installed
 	wait $$server; status=$$?; \
 	while kill -0 $$server 2>/dev/null; do wait $$server; status=$$?; done; \
 	case $$status in 130|143) exit 0;; *) exit $$status;; esac
+
+demo: $(VENV)/installed
+	@$(VENV)/bin/python examples/demo $(ARGS)
 
 test: $(VENV)/installed-dev
 	$(VENV)/bin/trial $(TESTS)
