@@ -38,7 +38,7 @@ from sipoutbound.routing.delivery import Ways
 from sipoutbound.routing.domain import Domain, Responsibility
 from sipoutbound.routing.home import Home
 from sipoutbound.routing.names import Names
-from sipoutbound.routing.notice import FlowNotice, NoticeRefusal, NoticeTaking, flowOfEdge
+from sipoutbound.routing.notice import FlowNotice, NoticeTaking, flowOfEdge
 from sipoutbound.routing.outgoing import Outgoing
 from sipoutbound.routing.proxy import Proxy
 from sipoutbound.routing.record import PathInsertion

@@ -1,7 +1,7 @@
 """
 Machines with cables between them, each a network namespace of its own: a router that everybody is
-at, and NATs with somebody behind them. What is cut is cut as by an excavator: nothing comes back that
-would say so.
+at, and NATs with somebody behind them. What is cut is cut as by an excavator: nothing comes back
+that would say so.
 """
 
 from __future__ import annotations

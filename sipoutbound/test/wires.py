@@ -131,7 +131,8 @@ class FakeTransport:
         Nothing to do.
         """
 
-    def getHandle(self) -> FakeTransport:
+    @property
+    def socket(self) -> FakeTransport:
         """
         The socket, of which nothing but options can be set.
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from attrs import define, field
@@ -72,7 +73,8 @@ class Connection(Protocol):
         """
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
-        limitSilence(self.transport.getHandle())
+        # Not its handle, which of TLS is no socket.
+        limitSilence(self.transport.socket)
         self.transport.registerProducer(self, True)
         self._begin(self.transport.getPeer())
 
@@ -251,4 +253,6 @@ def limitSilence(opened: socket.socket) -> None:
     """
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         milliseconds = int(UNACKNOWLEDGED * 1000)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        # A stream endpoint need not be TCP.
+        with suppress(OSError):
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
