@@ -112,12 +112,14 @@ class PortTests(SynchronousTestCase):
 
     def test_revived(self) -> None:
         """
-        A UDP flow that was given up lives again when its client is heard: it would never get an
-        answer else.
+        A UDP flow that was given up lives again when its client says something: it would never get
+        an answer else. Its keep-alives have none: who was given up is to know.
         """
         flow = self.port.flowTo(PEER)
         flow.close()
         flow.send(b"lost")
+        for data in (STUN, b"\r\n\r\n", b"nonsense"):
+            self.port.datagramReceived(data, PEER)
         self.assertEqual((flow.alive, self.place.lost, self.socket.sent), (False, [flow], []))
         self.port.datagramReceived(bytes(request(b"MESSAGE")), PEER)
         self.assertTrue(flow.alive)

@@ -223,6 +223,20 @@ class DatagramTests(WireTestCase):
         caller.ask(b"MESSAGE", alice.aor)
         await alice.asked(b"MESSAGE")
 
+    async def test_asleep(self) -> None:
+        """
+        A laptop that has slept for too long asks by STUN whether its flow lives: it gets no answer,
+        so that it registers anew in place of waiting for calls that cannot come.
+        """
+        alice = await self.registered(b"alice")
+        self.advance(LIMIT + 1)
+        alice.send(self.binding(b"abcdefghijkl"))
+        alice.send(PING)
+        alice.send(self.binding(b"abcdefghijkl"))
+        await alice.registered()
+        alice.send(self.binding(b"abcdefghijkm"))
+        self.assertEqual((await alice.hears())[8:20], b"abcdefghijkm")
+
     async def test_alive(self) -> None:
         """
         STUN, line breaks or requests keep a phone registered.

@@ -65,16 +65,17 @@ class Port:
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
-        A datagram came: a message, a STUN request, or a keep-alive.
+        A datagram came: a message, a STUN request, or a keep-alive. Keep-alives of a flow that was
+        given up have no answer: its bindings are gone, and only a message says that its client
+        knows (RFC 5626 4.4).
         """
         flow = self._flows.get(addr)
         if flow is None:
             flow = self.flowTo(addr)
         flow.heard = self.listener.flows.now()
-        if not flow.alive:
-            flow.alive = True
         if isStun(datagram):
-            self._keepalive(datagram, flow, addr)
+            if flow.alive:
+                self._keepalive(datagram, flow, addr)
         else:
             self._message(datagram, flow)
 
@@ -93,6 +94,8 @@ class Port:
         except Unframed as error:
             log.info("datagram of {peer} dropped: {error}", peer=flow.peer, error=error)
             return
+        if not flow.alive:
+            flow.alive = True
         self.listener.received(flow, message)
 
     def flowTo(self, peer: Address) -> Flow:
@@ -175,7 +178,7 @@ class Port:
 
     def drop(self, flow: Flow) -> None:
         """
-        Take the flow for dead until its peer is heard again.
+        Take the flow for dead until its peer sends a message.
         """
         self.listener.flows.died(flow)
 

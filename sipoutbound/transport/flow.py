@@ -127,6 +127,6 @@ class Flow:
 
     def close(self) -> None:
         """
-        Give the flow up: a connection is closed, a UDP flow dead until its peer is heard again.
+        Give the flow up: a connection is closed, a UDP flow dead until its peer sends a message.
         """
         self._line.drop(self)
