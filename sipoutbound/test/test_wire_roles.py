@@ -186,7 +186,8 @@ class RolesTests(ClusterTestCase):
 
     async def test_edgeBehindEdge(self) -> None:
         """
-        Two edges in a row: the phone is called through both, C{ob} being the first one's.
+        Two edges in a row: the phone is called through both, C{ob} being the first one's, and when
+        it leaves the registrar knows.
         """
         outer = self.edge(self.home, LOOPBACK)
         self.edges.append(self.edge(self.uriOf(outer)))
@@ -196,6 +197,8 @@ class RolesTests(ClusterTestCase):
         self.assertEqual(response.all(b"require"), [b"outbound"])
         self.assertEqual([b";ob" in value for value in response.all(b"path")], [False, True])
         await self.rings(alice, bob)
+        await bob.abort()
+        await self.registrar.until(lambda: self.bindings() == 0, "the registrar knows")
 
 
 class DatagramRolesTests(RolesTests):
