@@ -27,11 +27,15 @@ def locating(directory: Directory) -> Locate:
 
     async def locate(uri: URI) -> list[Place]:
         candidates = Candidates(uri, directory, lambda most: randint(0, most))
-        places = []
-        while (place := await candidates.next()) is not None:
-            places.append(place)
+        places: list[Place] = []
+        failed = Unreachable(f"no address for {uri}")
+        try:
+            while (place := await candidates.next()) is not None:
+                places.append(place)
+        except Unreachable as error:
+            failed = error
         if not places:
-            raise Unreachable(f"no address for {uri}")
+            raise failed
         return places
 
     return locate

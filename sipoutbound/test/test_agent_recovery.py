@@ -260,6 +260,23 @@ class RecoveryTests(AgentTestCase):
         self.assertEqual((await within(asking, "an answer")).status, 200)
         self.assertEqual((self.edge.count, self.other.count), (2, 1))
 
+    async def test_halfKnown(self) -> None:
+        """
+        A domain has two proxies, and nobody says in time where the second is: the first will do.
+        """
+        known = {
+            "_sip._tcp.edge.test": [
+                Service(1, 1, self.edge.port, "127.0.0.1"),
+                Service(2, 1, self.other.port, "mute.edge.test"),
+            ],
+            "mute.edge.test": None,
+        }
+        agent = self.agent(
+            "sip:edge.test;transport=tcp", locate=locating(FakeDirectory(known))
+        )
+        self.assertEqual(agent.statuses[0].why, "")
+        await self.registered()
+
     async def test_nextHost(self) -> None:
         """
         A host that can't be reached is passed over at once.
