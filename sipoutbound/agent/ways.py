@@ -33,13 +33,21 @@ class Ways:
         """
         Through the proxies: over each flow that is registered, then, should none of them do, over
         others.
+
+        @raise Unreachable: at the end, when nobody knows where one of them is.
         """
         for registration in self.registrations:
             if registration.recovery.registered:
                 yield registration.way
+        unknown: Unreachable | None = None
         for registration in self.registrations:
-            async for way in self.towards(registration.proxy):
-                yield Way(way.flow, (looseRoute(registration.proxy),))
+            try:
+                async for way in self.towards(registration.proxy):
+                    yield Way(way.flow, (looseRoute(registration.proxy),))
+            except Unreachable as error:
+                unknown = error
+        if unknown is not None:
+            raise unknown
 
     async def towards(self, uri: URI, usual: IFlow | None = None) -> AsyncIterator[Way]:
         """

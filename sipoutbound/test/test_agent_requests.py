@@ -10,9 +10,10 @@ from twisted.internet import reactor as theReactor
 from twisted.internet.defer import Deferred
 
 from sipoutbound.agent.line import ClientPort
-from sipoutbound.agent.place import Place
+from sipoutbound.agent.place import Place, locating
 from sipoutbound.message.message import Request
 from sipoutbound.message.uri import URI
+from sipoutbound.test.directories import FakeDirectory
 from sipoutbound.test.edge import Accepted, AgentTestCase, answered
 from sipoutbound.test.line import within
 from sipoutbound.useragent import FinalResponse, NoAnswer, Unreachable, UserAgent
@@ -183,6 +184,22 @@ class RequestTests(AgentTestCase):
         fresh.give(answered(await self.asked(fresh)))
         self.assertEqual((await self.final(again)).status, 200)
         self.assertEqual(self.edge.count, 2)
+
+    async def test_otherProxy(self) -> None:
+        """
+        Nobody knows where the first proxy is: who asks does so through the second.
+        """
+        known = {"second.test": ["127.0.0.1"], "first.test": None}
+        names = "first.test", "second.test"
+        proxies = [f"sip:{name}:{self.edge.port};transport=tcp" for name in names]
+        agent = self.agent(*proxies, locate=locating(FakeDirectory(known)))
+        wire = await self.edge.connection()
+        wire.give(answered(await self.registers(wire), 403))
+        await within(wire.closed, "the end of a connection")
+        asking = agent.request("MESSAGE", ALICE)
+        fresh = await self.edge.connection()
+        fresh.give(answered(await self.asked(fresh)))
+        self.assertEqual((await self.final(asking)).status, 200)
 
     async def test_tooLarge(self) -> None:
         """
