@@ -164,13 +164,12 @@ class Server(MultiService):
         home = self._home(relay, hops) if apart else self._registrar(outgoing)
         users = routers(settings.routes, home)
         edge = PathInsertion(users, FlowTimer(settings.flowTimer), self._serves, apart)
-        inner = Vouching(edge, trust, settings.role == spec.REGISTRAR)
-        # A REGISTER that goes another way than to our registrar may come to it all the same.
-        foreign = Vouching(outgoing, trust)
-        tree = RouteInspection(self.names, self.flows, inner, home, foreign)
-        noticing = NoticeTaking(tree, relayed if apart else trust, self.location.flowDied)
+        routed = RouteInspection(self.names, self.flows, edge, home, outgoing)
+        # Whoever gets what we send on may trust us: these stand in front of all ways out.
+        vouched = Vouching(routed, trust, settings.role == spec.REGISTRAR)
+        tree = NoticeTaking(vouched, relayed if apart else trust, self.location.flowDied)
         ways = Ways(self.names, self.flows, hops, self.location)
-        self.stack.user = Proxy(noticing, users, self.stack, ways)
+        self.stack.user = Proxy(tree, users, self.stack, ways)
 
     def _home(self, relay: Relay, hops: NextHops) -> IRouter:
         """

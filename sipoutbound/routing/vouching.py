@@ -26,8 +26,8 @@ _REFUSED: Final = Answer(Reply(403, "Path Not Trusted"))
 @define(eq=False, repr=False)
 class Vouching:
     """
-    Lets a Path in from trusted peers only: whoever may write one has the calls of a user go where
-    he likes.
+    Lets a Path in from trusted peers only, wherever it goes: whoever may write one has the calls of
+    a user go where he likes, and a registrar that trusts us would believe it of us.
 
     @ivar inner: the tree behind.
     @ivar trust: who vouches for what he has sent on.

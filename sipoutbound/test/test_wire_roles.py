@@ -172,6 +172,19 @@ class RolesTests(ClusterTestCase):
         await mallory.told(200)
         self.assertEqual(self.bindings(), 2)
 
+    async def test_pathByRoute(self) -> None:
+        """
+        Nor can it have the edge's word for a Path that it has written itself: it would get the
+        calls of others.
+        """
+        mallory = await self.phone(0, b"mallory")
+        await mallory.registered()
+        bob = mallory.speakingFor(await self.phone(0, b"bob"))
+        route = (b"Route", b"<%b;lr>" % bytes(self.home))
+        bob.register(bob.binding(), [route, (b"Path", b"<sip:mallory@10.0.0.1;lr;ob>")])
+        await bob.told(403)
+        self.assertEqual(self.bindings(), 1)
+
     async def test_tagged(self) -> None:
         """
         A REGISTER is in no dialog, whatever tag it has: its flow gets its Path from the edge, and a
