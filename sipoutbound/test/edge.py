@@ -4,7 +4,6 @@ A scripted edge: the proxy of a user agent under test, which does what a test sa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,7 @@ from sipoutbound.message.message import Request, Response
 from sipoutbound.message.parse import parseMessage
 from sipoutbound.outbound import stun
 from sipoutbound.test.laboratory import LOOPBACK, PushedClock
-from sipoutbound.test.line import DEADLINE, Octets, within
+from sipoutbound.test.line import Octets, until, within
 from sipoutbound.useragent import UserAgent
 
 reactor: Any = theReactor
@@ -298,12 +297,9 @@ class AgentTestCase(TestCase):
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """
-        Let the reactor turn until something is so.
+        See L{sipoutbound.test.line.until}.
         """
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < deadline, f"has not come true in {DEADLINE} s: {what}"
-            await deferLater(reactor, 0)
+        await until(condition, what)
 
     async def dies(self, agent: UserAgent, number: int = 0) -> None:
         """

@@ -28,7 +28,7 @@ from sipoutbound.settings import (
     Settings,
 )
 from sipoutbound.test.dialog import Dialog
-from sipoutbound.test.line import DEADLINE, within
+from sipoutbound.test.line import until, within
 from sipoutbound.test.phone import DOMAIN, Phone
 from sipoutbound.transport.listen import bound
 
@@ -139,12 +139,9 @@ class Laboratory:
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """
-        Let the reactor turn until something is so.
+        See L{sipoutbound.test.line.until}.
         """
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < deadline, f"has not come true in {DEADLINE} s: {what}"
-            await deferLater(reactor, 0)
+        await until(condition, what)
 
     async def turn(self) -> None:
         """

@@ -4,6 +4,8 @@ The sockets of a scripted phone: what they hear is cut into messages and queued.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from attrs import define, field
@@ -11,6 +13,7 @@ from twisted.internet import reactor as theReactor
 from twisted.internet.defer import Deferred, DeferredQueue, TimeoutError
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from sipoutbound.interfaces import Address
@@ -34,6 +37,18 @@ async def within(deferred: Deferred[_T], what: str) -> _T:
         return await deferred.addTimeout(DEADLINE, reactor)
     except TimeoutError:
         raise AssertionError(f"nothing came in {DEADLINE} s: {what}") from None
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """
+    Let the reactor turn until something is so.
+
+    @raise AssertionError: when it is not by the deadline, naming C{what}.
+    """
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, f"has not come true in {DEADLINE} s: {what}"
+        await deferLater(reactor, 0)
 
 
 @define(eq=False, repr=False)
