@@ -38,8 +38,8 @@ log = Logger()
 NAME: Final = b"Flow-Failed"
 FLOW_FAILED: Final = NAME.lower()
 
-# Flows in one message: with tokens of 43 characters some 9 kB, which no element refuses; and in one
-# that may go over UDP (RFC 3261 18.1.1: 1300 octets).
+# Flows in one message: with tokens of 43 characters some 9 kB, which no element refuses. And tokens
+# in one that may go over UDP (RFC 3261 18.1.1: 1300 octets).
 _MOST: Final = 100
 _FEW: Final = 8
 
@@ -94,7 +94,8 @@ class FlowNotice:
     async def _send(self, died: list[IFlow]) -> None:
         hops = self.hops.towards(self.registrar, self.domain)
         way = await hops.next()
-        if len(died) > _FEW and not (way.reliable or hops.large):
+        tokens = sum(len(flow.tokens) for flow in died)
+        if tokens > _FEW and not (way.reliable or hops.large):
             way = await hops.larger()
         # Who is heard over UDP again meanwhile may have registered anew, and is reached as before.
         gone = [flow for flow in died if flow.reliable or not flow.alive]

@@ -157,46 +157,6 @@ class RolesTests(ClusterTestCase):
         await mallory.told(200)
         self.assertEqual(self.bindings(), 1)
 
-    async def test_deadByRoute(self) -> None:
-        """
-        A phone that is let through to other servers cannot go by a Route of its own and have the
-        edge's word for what it says of somebody else's flow.
-        """
-        bob = await self.phone(0, b"bob")
-        bob.register(bob.binding())
-        (path,) = (await bob.told(200)).all(b"path")
-        mallory = await self.phone(0, b"mallory")
-        await mallory.registered()
-        headers = [(b"Route", b"<%b;lr>" % bytes(self.home)), (b"Flow-Failed", path)]
-        mallory.ask(b"OPTIONS", b"sip:" + DOMAIN, headers)
-        await mallory.told(200)
-        self.assertEqual(self.bindings(), 2)
-
-    async def test_pathByRoute(self) -> None:
-        """
-        Nor can it have the edge's word for a Path that it has written itself: it would get the
-        calls of others.
-        """
-        mallory = await self.phone(0, b"mallory")
-        await mallory.registered()
-        bob = mallory.speakingFor(await self.phone(0, b"bob"))
-        route = (b"Route", b"<%b;lr>" % bytes(self.home))
-        bob.register(bob.binding(), [route, (b"Path", b"<sip:mallory@10.0.0.1;lr;ob>")])
-        await bob.told(403)
-        self.assertEqual(self.bindings(), 1)
-
-    async def test_tagged(self) -> None:
-        """
-        A REGISTER is in no dialog, whatever tag it has: its flow gets its Path from the edge, and a
-        phone can neither write one nor pass the edge by.
-        """
-        bob = await self.phone(0, b"bob")
-        tagged = b"<%b>;tag=nothing" % bob.aor
-        bob.register(bob.binding(), to=tagged)
-        self.assertEqual(len((await bob.told(200)).all(b"path")), 1)
-        bob.register(bob.binding(), [(b"Path", b"<sip:bob@10.0.0.1;lr;ob>")], to=tagged)
-        await bob.told(403)
-
     async def test_edgeBehindEdge(self) -> None:
         """
         Two edges in a row: the phone is called through both, C{ob} being the first one's, and when
