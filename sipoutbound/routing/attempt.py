@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from sipoutbound.interfaces import IClientTransaction, IResponses
 from sipoutbound.message.message import Response
+from sipoutbound.message.unique import unique
 from sipoutbound.routing.course import Course
 from sipoutbound.routing.decision import Target
 from sipoutbound.routing.delivery import Copy, measure
@@ -93,19 +94,31 @@ class Attempt:
         """
         A response came.
         """
-        if response.status >= 300:
+        forwarded = self._forwarded(response)
+        if forwarded.status >= 300:
             # After a 2xx nobody else is to be tried: there is nobody to leave it to.
             self.release()
         if self.course is not None:
             self.course.answered = True
-        forwarded = response.copy()
-        forwarded.pop(b"via")
-        if self.branch.fork.request.flow.reliable:
-            measure(forwarded)
         if self.abandoned:
             self.branch.respondedLate(self, forwarded)
         else:
             self.branch.responded(self, forwarded)
+
+    def _forwarded(self, response: Response) -> Response:
+        """
+        A response with our Via off. What has no other Via is not forwarded (RFC 3261 16.7 step 3):
+        who has sent it has lost them. It is taken for a sign of life, or for a failure.
+        """
+        forwarded = response.copy()
+        forwarded.pop(b"via")
+        request = self.branch.fork.request
+        if b"via" not in forwarded.values:
+            status = 100 if response.status < 200 else 502
+            return Response.reply(request.message, status, toTag=unique())
+        if request.flow.reliable:
+            measure(forwarded)
+        return forwarded
 
     def timedOut(self) -> None:
         """

@@ -80,3 +80,28 @@ class ResponseTests(WireTestCase):
             bob.answer(cancel, status)
         await bob.hearsNothing()
         await alice.hearsNothing()
+
+    async def test_viasLost(self) -> None:
+        """
+        A phone whose responses have lost the Vias behind ours has said something, but nobody else
+        could take it: it rings for as long as any other, and what it says in the end is a failure
+        of the next hop.
+        """
+        alice, bob = await self.registered(b"alice"), await self.registered(b"bob")
+        for status in (200, 486):
+            sent = alice.ask(b"INVITE", bob.aor)
+            invite = await bob.asked(b"INVITE")
+            lost = invite.copy()
+            lost.drop(b"via")
+            lost.put(b"Via", invite.all(b"via")[0])
+            await alice.told(100)
+            bob.answer(lost, 180)
+            await self.laboratory.turn()
+            self.advance(10.0)
+            await bob.hearsNothing()
+            bob.answer(lost, status)
+            response = await alice.told(502)
+            self.assertEqual(len(response.all(b"via")), 1)
+            alice.acknowledge(sent, response)
+            if status == 486:
+                await bob.asked(b"ACK")
