@@ -9,7 +9,11 @@ from itertools import combinations
 from pathlib import Path
 
 from attrs import field, frozen
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import (
+    StandardIOEndpoint,
+    UNIXServerEndpoint,
+    serverFromString,
+)
 
 from sipoutbound.message.grammar import HOST, Malformed
 from sipoutbound.message.uri import URI
@@ -149,14 +153,17 @@ class Listen:
 
 def _checkEndpoint(text: str) -> None:
     """
-    @raise ValueError: unless Twisted knows such a stream endpoint.
+    @raise ValueError: unless Twisted knows such a stream endpoint, and its peers have addresses,
+        without which there is neither a Via nor a Path.
     """
     try:
-        serverFromString(object(), text)
+        endpoint = serverFromString(object(), text)
     except Exception as error:  # whatever that endpoint's own plugin raises at a bad description
         raise ValueError(
             f"must be udp:PORT, tcp:PORT or a Twisted stream endpoint ({error})"
         ) from error
+    if isinstance(endpoint, UNIXServerEndpoint | StandardIOEndpoint):
+        raise ValueError("must be udp:PORT, tcp:PORT or another endpoint of the internet")
 
 
 Advertised = tuple[str, int | None]

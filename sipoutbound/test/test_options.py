@@ -217,6 +217,8 @@ class MistakeTests(SynchronousTestCase):
             self.refused(f"--listen {wrong}", f"--listen {wrong}", "0 to 65535")
         for wrong in ("sctp:5060", "5060", "x", "systemd:x"):
             self.refused(f"--listen {wrong}", f"--listen {wrong}", "udp:PORT, tcp:PORT")
+        for wrong in ("unix:a", "stdio:"):
+            self.refused(f"--listen {wrong} --allow-anonymous", wrong, "of the internet")
         for wrong in ("udp:1:interface=eth0", "tcp:1:backlog=5", "tcp:1:interface="):
             self.refused(f"--listen {wrong}", f"--listen {wrong}", "interface=", "IP address")
 
@@ -226,7 +228,7 @@ class MistakeTests(SynchronousTestCase):
             ("udp:5:interface=127.0.0.1", "udp:5:interface=127.0.0.1"),
             ("udp:5", "udp:5:interface=127.0.0.1"),
             ("tcp:5:interface=::", "tcp:5:interface=::1"),
-            ("unix:a", "unix:a"),
+            ("haproxy:tcp:5", "haproxy:tcp:5"),
         ):
             self.refused(f"--listen {one} --listen {other} --allow-anonymous", one, other, "same")
 
@@ -235,7 +237,7 @@ class MistakeTests(SynchronousTestCase):
         for spec in ("udp:5060", "tcp:5060:interface=0.0.0.0", "udp:5:interface=192.0.2.1"):
             self.refused(f"--listen {spec}", f"--listen {spec}", "--allow-anonymous", "127.0.0.1")
             decided("--listen", spec, "--allow-anonymous")
-        self.refused("--listen unix:a", "--listen unix:a", "--allow-anonymous")
+        self.refused("--listen haproxy:tcp:5", "--listen haproxy:tcp:5", "--allow-anonymous")
 
     def test_trust(self) -> None:
         """A network that is none, or is everybody, makes no relay of the server by mistake."""
