@@ -33,7 +33,7 @@ from sipoutbound.transport.icmp import askForErrors
 from sipoutbound.transport.listener import Listener
 from sipoutbound.transport.packetinfo import askForAddresses
 from sipoutbound.transport.reader import Reader
-from sipoutbound.transport.stream import Connection
+from sipoutbound.transport.stream import Connection, EndpointConnection
 from sipoutbound.transport.wildcard import WILDCARDS, Wildcard
 
 # Connections that may wait to be accepted, when phones return together. Linux caps it at
@@ -89,6 +89,18 @@ class Connections(Factory):
         One connection was accepted.
         """
         return Connection(self.listener)
+
+
+class EndpointConnections(Connections):
+    """
+    Makes an L{EndpointConnection} for each that is accepted.
+    """
+
+    def buildProtocol(self, addr: Any) -> Connection:
+        """
+        One connection was accepted.
+        """
+        return EndpointConnection(self.listener)
 
 
 @define(eq=False, repr=False)
@@ -188,7 +200,7 @@ class EndpointService(Service):
         super().startService()
         failed: list[Failure] = []
         endpoint = serverFromString(self.reactor, self.endpoint)
-        self._listening = endpoint.listen(Connections(self.listener))
+        self._listening = endpoint.listen(EndpointConnections(self.listener))
         self._listening.addErrback(failed.append)
         if failed:
             raise ListenError(f"{self.endpoint}: {failed[0].getErrorMessage()}")

@@ -246,6 +246,34 @@ class Connection(Protocol):
             self.listener.flows.died(self.flow)
 
 
+@define(eq=False, repr=False)
+class EndpointConnection(Connection):
+    """
+    A connection of any endpoint of Twisted. Whoever forwards it to us (C{haproxy:}) may say in
+    front of all else whose it is.
+    """
+
+    _named: bool = field(default=False, init=False)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        See L{Connection.dataReceived}.
+        """
+        if not self._named:
+            self._named = True
+            self._rename(self.transport.getPeer())
+        super().dataReceived(data)
+
+    def _rename(self, peer: Any) -> None:
+        """
+        The client is another than it seemed to be: so is the flow, which nobody knows yet.
+        """
+        assert self.flow is not None
+        if (peer.host, peer.port) != self.flow.peer:
+            self.listener.flows.died(self.flow)
+            self._begin(peer)
+
+
 def limitSilence(opened: socket.socket) -> None:
     """
     Have a connection broken off whose peer does not acknowledge what it is sent for
