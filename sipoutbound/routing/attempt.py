@@ -100,6 +100,7 @@ class Attempt:
             self.release()
         if self.course is not None:
             self.course.answered = True
+            self._depart(self.course)
         if self.abandoned:
             self.branch.respondedLate(self, forwarded)
         else:
@@ -126,6 +127,7 @@ class Attempt:
         """
         self.release()
         self.branch.timedOut(self)
+        self._depart(self.course)
 
     def flowFailed(self) -> None:
         """
@@ -133,3 +135,12 @@ class Attempt:
         """
         self.release()
         self.branch.flowFailed(self)
+        self._depart(self.course)
+
+    def _depart(self, course: Course | None) -> None:
+        """
+        Nobody needs to know any more that it was the latest. Each would be kept by the other until
+        the collector comes.
+        """
+        if course is not None and course.latest is self:
+            course.latest = None

@@ -214,6 +214,8 @@ class Branch(SequentialSearch):
 
     def _end(self, response: Response | None) -> None:
         self._stopTimer()
+        # They have it, and would be kept by it until the collector comes.
+        self._current = self._overtaking = None
         if not self._ended:
             self._ended = True
             self.fork.ended(self, response)

@@ -73,6 +73,8 @@ class Forwarding:
         except Malformed as error:
             log.info("{method} refused: {why}", method=request.method, why=error.reason)
             response = answerOf(request.message, Reply(error.status, error.reason))
+        finally:
+            request.served()
         if self._passed is not None:
             return
         if response.status == 408 and request.message.method != b"INVITE":

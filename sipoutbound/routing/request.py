@@ -141,6 +141,13 @@ class Request:
         assert self._forwarding is not None
         return await self._forwarding(self, decision, seconds)
 
+    def served(self) -> None:
+        """
+        It has been answered: nothing more is forwarded. It and who forwards would keep each other
+        until the collector comes.
+        """
+        self._forwarding = None
+
 
 def namesOf(target: URI) -> tuple[str, ...]:
     """
