@@ -37,6 +37,7 @@ class IFlow(Interface):
     registered: frozenset[bytes] = Attribute(
         "The addresses of record, URIs, that are registered over it, as an edge apart has seen it."
     )
+    instances: frozenset[bytes] = Attribute("The instance-ids registered over it, in lower case.")
     relayed: bool = Attribute("Whether a foreign domain has been called over it by a user of ours.")
 
     def send(data: bytes) -> bool:

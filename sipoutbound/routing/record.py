@@ -27,6 +27,9 @@ PLAIN: Final = b"plain"
 
 _REG_ID: Final = re.compile(rb";[ \t]*reg-id[ \t]*=", re.I)
 
+# RFC 5626 4.1: c-p-instance = "+sip.instance" EQUAL DQUOTE "<" instance-val ">" DQUOTE
+_INSTANCE: Final = re.compile(rb';[ \t]*\+sip\.instance[ \t]*=[ \t]*"<([^>"]*)>"', re.I)
+
 
 def isFirstHop(message: wire.Request) -> bool:
     """
@@ -88,7 +91,8 @@ class PathInsertion:
         if message.method == b"REGISTER":
             if isFirstHop(message):
                 self._insert(request, self._path(request))
-                request.answering = partial(self._answered, message, request.flow)
+                contacts = b",".join(message.texts(b"contact"))
+                request.answering = partial(self._answered, message, request.flow, contacts)
             elif self.apart:
                 self._insert(request, b"<sip:%b;lr>" % request.flow.name)
         return self.inner.route(request)
@@ -98,10 +102,15 @@ class PathInsertion:
             request.message = request.message.copy()
             request.message.put(b"Path", path)
 
-    def _answered(self, message: wire.Request, flow: IFlow, response: Response) -> None:
+    def _answered(
+        self, message: wire.Request, flow: IFlow, contacts: bytes, response: Response
+    ) -> None:
         if 200 <= response.status < 300:
-            if self.apart and b"contact" in message.values:
+            if self.apart and contacts:
                 _note(message, flow, response)
+            for instance in _INSTANCE.findall(contacts):
+                if (known := instance.lower()) not in flow.instances:
+                    flow.instances |= {known}
             self._promise(response, flow)
 
     def _path(self, request: Request) -> bytes | None:

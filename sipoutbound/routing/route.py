@@ -88,7 +88,9 @@ class RouteInspection:
     def _token(self, request: Request, uri: URI, top: bool) -> Reply | Forward | None:
         """
         The token of the flow that the request came on means that it goes out (RFC 5626 5.3.2): the
-        next Route or the Request-URI decides. Any other is the flow it goes down.
+        next Route or the Request-URI decides. Any other is the flow it goes down. But a client that
+        has registered anew goes on with a dialog whose flow has failed, known to us or not: it
+        would get its own request over the old flow.
 
         @param top: whether it was the topmost Route as it came.
         """
@@ -100,6 +102,8 @@ class RouteInspection:
             return FAILED
         if flow.identity == request.flow.identity or (top and _isOwn(request, uri, flow)):
             return None
+        if top and not request.flow.instances.isdisjoint(flow.instances):
+            return FAILED
         _checkNext(request)
         return Forward(Target(flow=flow))
 

@@ -99,6 +99,7 @@ class FakeFlow:
     pending: set[Any] | None = None
     alive: bool = True
     registered: frozenset[bytes] = frozenset()
+    instances: frozenset[bytes] = frozenset()
     relayed: bool = False
     takes: bool = True
     sent: list[bytes] = field(factory=list)

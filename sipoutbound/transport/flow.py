@@ -61,6 +61,7 @@ class Flow:
     @ivar limit: for how many seconds it may be silent; 0.0 for ever.
     @ivar registered: the addresses of record that are registered over it, as far as an edge apart
         has seen; else empty.
+    @ivar instances: the instance-ids of those who have registered over it, as far as the edge saw.
     @ivar relayed: whether a user of ours has called a foreign domain over it.
     @ivar pending: the client transactions that wait on it, for whoever keeps them.
     """
@@ -79,6 +80,7 @@ class Flow:
     alive: bool = True
     pending: set[Any] | None = None
     registered: frozenset[bytes] = frozenset()
+    instances: frozenset[bytes] = frozenset()
     relayed: bool = False
     _token: bytes = field(default=b"", init=False)
     _sealer: Keys | None = field(default=None, init=False)
