@@ -28,7 +28,10 @@ PLAIN: Final = b"plain"
 _REG_ID: Final = re.compile(rb";[ \t]*reg-id[ \t]*=", re.I)
 
 # RFC 5626 4.1: c-p-instance = "+sip.instance" EQUAL DQUOTE "<" instance-val ">" DQUOTE
-_INSTANCE: Final = re.compile(rb';[ \t]*\+sip\.instance[ \t]*=[ \t]*"<([^>"]*)>"', re.I)
+_INSTANCE: Final = re.compile(rb'\+sip\.instance[ \t]*=[ \t]*"<([^>"]*)>"', re.I)
+
+# As everybody writes it: found in a quarter of the time, in each REGISTER.
+_USUAL: Final = b'+sip.instance="<'
 
 
 def isFirstHop(message: wire.Request) -> bool:
@@ -90,8 +93,8 @@ class PathInsertion:
         message = request.message
         if message.method == b"REGISTER":
             if isFirstHop(message):
-                self._insert(request, self._path(request))
                 contacts = b",".join(message.texts(b"contact"))
+                self._insert(request, self._path(request, contacts))
                 request.answering = partial(self._answered, message, request.flow, contacts)
             elif self.apart:
                 self._insert(request, b"<sip:%b;lr>" % request.flow.name)
@@ -108,19 +111,19 @@ class PathInsertion:
         if 200 <= response.status < 300:
             if self.apart and contacts:
                 _note(message, flow, response)
-            for instance in _INSTANCE.findall(contacts):
-                if (known := instance.lower()) not in flow.instances:
-                    flow.instances |= {known}
+            instance = instanceIn(contacts)
+            if instance and instance not in flow.instances:
+                flow.instances |= {instance}
             self._promise(response, flow)
 
-    def _path(self, request: Request) -> bytes | None:
+    def _path(self, request: Request, contacts: bytes) -> bytes | None:
         """
         The Path to insert: with C{ob} for an outbound registration; without it for a plain one
         whose Contact can't be reached but over the flow, unless it is for somebody else's registrar
         and from a client that does not know Path (RFC 3327 5.2); else none.
         """
         message, flow = request.message, request.flow
-        if _REG_ID.search(b",".join(message.texts(b"contact"))):
+        if _REG_ID.search(contacts):
             return b"<sip:%b@%b;lr;ob>" % (flow.token, flow.name)
         if not any(needsFlow(text, flow) for text in message.all(b"contact")):
             return None
@@ -147,6 +150,19 @@ def _note(message: wire.Request, flow: IFlow, response: Response) -> None:
         flow.registered |= user
     else:
         flow.registered -= user
+
+
+def instanceIn(contacts: bytes) -> bytes:
+    """
+    The instance-id in the Contacts of a REGISTER, in lower case; empty where there is none. It is
+    one device that registers, so there are no two.
+    """
+    at = contacts.find(_USUAL)
+    if at >= 0:
+        at += len(_USUAL)
+        return contacts[at : contacts.find(b">", at)].lower()
+    match = _INSTANCE.search(contacts)
+    return match[1].lower() if match is not None else b""
 
 
 def needsFlow(contact: bytes, flow: IFlow) -> bool:

@@ -9,7 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from sipoutbound.message.message import Request, Response
 from sipoutbound.outbound.keepalive import FlowTimer
 from sipoutbound.routing.decision import Reply
-from sipoutbound.routing.record import PathInsertion, isFirstHop, needsFlow, sourceRoute
+from sipoutbound.routing.record import (
+    PathInsertion,
+    instanceIn,
+    isFirstHop,
+    needsFlow,
+    sourceRoute,
+)
 from sipoutbound.routing.request import Request as Passage
 from sipoutbound.test.doubles import FakeFlow, FakeRouter, decided, request
 
@@ -69,6 +75,25 @@ DIALOGS = (
     (b"BYE", b"<sip:b@x.org>", b"SIP/2.0/TCP a;branch=z9hG4bKc", False),
     (b"ACK", b"<sip:b@x.org>", b"SIP/2.0/TCP a;branch=z9hG4bKc", False),
 )
+
+
+class InstanceTests(SynchronousTestCase):
+    """
+    L{instanceIn}.
+    """
+
+    def test_spellings(self) -> None:
+        """
+        The device is known however its instance-id is written (RFC 3261 7.3.1, RFC 5626 4.1).
+        """
+        for contacts, instance in (
+            (OUTBOUND, b"urn:uuid:0"),
+            (b'<sip:a@b>;expires=0, <sip:c@b>;+SIP.Instance\t= "<urn:uuid:AB>"', b"urn:uuid:ab"),
+            (b'<sip:a@b>;+sip.instance="<URN:UUID:Ab>";reg-id=2', b"urn:uuid:ab"),
+            (b"<sip:a@b>;reg-id=2", b""),
+            (b"", b""),
+        ):
+            self.assertEqual(instanceIn(contacts), instance)
 
 
 class SourceTests(SynchronousTestCase):
