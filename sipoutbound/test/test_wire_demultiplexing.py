@@ -4,6 +4,7 @@ Keep-alives, SIP and what is neither, told apart on each port (RFC 5626 4.4, 8).
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from struct import pack
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from twisted.internet.endpoints import SSL4ClientEndpoint, connectProtocol
 from twisted.internet.ssl import CertificateOptions
+from twisted.trial.unittest import SkipTest
 
 from sipoutbound.message.framing import Limits, parseDatagram
 from sipoutbound.message.message import Message
@@ -27,6 +29,7 @@ from sipoutbound.test.phone import DOMAIN, Phone
 from sipoutbound.test.test_wire_keepalive import COOKIE, PING, PONG, question
 from sipoutbound.transport import datagram
 from sipoutbound.transport.listen import EndpointService
+from sipoutbound.transport.stream import UNACKNOWLEDGED
 
 # RFC 8489 5: the type of a Binding request, and of its success response.
 REQUEST, SUCCESS = 0x0001, 0x0101
@@ -187,17 +190,37 @@ class TLSTests(WireTestCase):
         host = listening.result.getHost()
         return host.host, host.port
 
-    async def test_ping(self) -> None:
+    async def encrypting(self, address: tuple[str, int]) -> Phone:
         """
-        Over TLS a ping is answered within TLS, between messages; what is not encrypted is no ping.
+        A phone that speaks TLS.
         """
-        address = await self.encrypted()
         line = Octets(address)
         endpoint = SSL4ClientEndpoint(reactor, *address, CertificateOptions(verify=False))
         await within(connectProtocol(endpoint, line), "a connection with TLS")
         local = line.transport.getHost()
         phone = Phone(b"alice", line, (local.host, local.port))
         self.laboratory.phones.append(phone)
+        return phone
+
+    async def test_unacknowledged(self) -> None:
+        """
+        A phone that has silently gone is missed as soon with TLS as without.
+        """
+        if not hasattr(socket, "TCP_USER_TIMEOUT"):
+            raise SkipTest("this system does not know TCP_USER_TIMEOUT")
+        await self.encrypting(await self.encrypted())
+        (flow,) = self.laboratory.server.flows.streams()
+        line: Any = flow._line
+        opened = line.transport.transport.getHandle()
+        limit = opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        self.assertEqual(limit, UNACKNOWLEDGED * 1000)
+
+    async def test_ping(self) -> None:
+        """
+        Over TLS a ping is answered within TLS, between messages; what is not encrypted is no ping.
+        """
+        address = await self.encrypted()
+        phone = await self.encrypting(address)
         phone.send(PING + question(phone) + PING)
         heard = [await phone.hears() for _ in range(3)]
         self.assertEqual([each == PONG for each in heard], [True, False, True])

@@ -131,8 +131,7 @@ class FakeTransport:
         Nothing to do.
         """
 
-    @property
-    def socket(self) -> FakeTransport:
+    def getHandle(self) -> FakeTransport:
         """
         The socket, of which nothing but options can be set.
         """

@@ -73,8 +73,7 @@ class Connection(Protocol):
         """
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
-        # Not its handle, which of TLS is no socket.
-        limitSilence(self.transport.socket)
+        limitSilence(self.transport)
         self.transport.registerProducer(self, True)
         self._begin(self.transport.getPeer())
 
@@ -274,13 +273,17 @@ class EndpointConnection(Connection):
             self._begin(peer)
 
 
-def limitSilence(opened: socket.socket) -> None:
+def limitSilence(transport: Any) -> None:
     """
     Have a connection broken off whose peer does not acknowledge what it is sent for
     L{UNACKNOWLEDGED} seconds: it is half-open, or the link is cut (RFC 5482). Not every system can.
+
+    @param transport: Twisted's, of TCP or of a protocol on top of it, such as TLS.
     """
+    while hasattr(transport, "transport"):
+        transport = transport.transport
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        milliseconds = int(UNACKNOWLEDGED * 1000)
+        opened, milliseconds = transport.getHandle(), int(UNACKNOWLEDGED * 1000)
         # A stream endpoint need not be TCP.
         with suppress(OSError):
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
