@@ -38,8 +38,6 @@ the CPU time first.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
@@ -50,6 +48,7 @@ from typing import TypeVar
 import table
 from flows import kilobytesPerFlow, raiseLimit
 from load import Load, Outcome, version
+from machine import loadAverages, machine
 from server import Kamailio, Outbound, Server
 
 TRANSPORTS = {"u1": "UDP", "t1": "TCP"}
@@ -132,13 +131,8 @@ def describe(options: argparse.Namespace, names: list[str]) -> None:
     """
     Print what is run, on what.
     """
-    processors = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    model = processors[0].partition(":")[2].strip() if processors else platform.machine()
-    print(f"{os.cpu_count()} x {model}, {platform.system()} {platform.release()}")
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"load before: {load}")
+    print(machine())
+    print(f"load before: {loadAverages()}")
     print(version())
     for name in names:
         print(f"{name}: {SERVERS[name].version()}")
