@@ -106,8 +106,8 @@ def main() -> None:
     Be a phone until nobody types any more.
     """
     testify()
-    cables = [map(int, pair.split("=")) for pair in sys.argv[2:]]
-    phone = Phone(sys.argv[1], dict(cables))
+    pairs = (pair.split("=") for pair in sys.argv[2:])
+    phone = Phone(sys.argv[1], {int(proxy): int(cable) for proxy, cable in pairs})
     reactor.callWhenRunning(phone.agent.startService)
     StandardIO(phone, stdout=2)
     reactor.run()
