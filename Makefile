@@ -2,7 +2,8 @@
 # make test    every test                                    make test TESTS=sipoutbound.test.test_uri
 # make lint    ruff and mypy
 # make docs    the documentation, as HTML in docs/_build/html
-# make demo    calls that come through though a line is cut and a server killed, in some seconds
+# make demo    calls that come through though a line is cut and a server killed, in some seconds;
+#              with ARGS=--one-line they fail
 #
 # Needs Python 3.11 or later with its venv module (Debian and Ubuntu: python3-venv). Everything else
 # goes into the folder .venv, which is made once.

@@ -32,8 +32,7 @@ def tell(what: str, **more: Any) -> None:
 
 def testify() -> None:
     """
-    From now on tell of each SIP message, and of each peer that could not be reached. And end when
-    nobody listens any more: whoever has started this process holds its standard input.
+    From now on tell of each SIP message, and of each peer that could not be reached.
     """
     sent, received = Flow.send, Stack.received
 
