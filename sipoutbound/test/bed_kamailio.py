@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import define, field
 
-from sipoutbound.test.bed import LOOPBACK, SEARCH, Loopback, missing
+from sipoutbound.test.bed import LOOPBACK, SEARCH, Loopback, Namespace, missing
 from sipoutbound.test.bed_program import PATIENCE, Program
 from sipoutbound.test.laboratory import quietPort
 
@@ -44,6 +44,7 @@ class Kamailio:
     @ivar registrar: the URI of the registrar, for an edge.
     @ivar defines: what is defined in its configuration.
     @ivar port: where it listens.
+    @ivar network: where it runs.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Kamailio:
     registrar: str = ""
     defines: Sequence[str] = ()
     port: int = field(factory=quietPort)
+    network: Loopback = field(factory=Loopback)
     program: Program = field(init=False)
 
     @property
@@ -71,11 +73,12 @@ class Kamailio:
         text = text.replace("$PORT", str(self.port)).replace("$REGISTRAR", self.registrar)
         configuration = self.folder / f"{self.name}.cfg"
         configuration.write_text(text)
-        self.program = Program(self._command(configuration), Loopback())
+        self.program = Program(self._command(configuration), self.network)
         self.program.start()
         try:
             self.program.expect("ready")
-            self._probe()
+            if not isinstance(self.network, Namespace):  # whose ports nobody out here can reach
+                self._probe()
         except BaseException:
             self.stop()
             raise

@@ -5,13 +5,15 @@ registrar, and a registrar behind our edge (RFC 5626).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from sipoutbound.message.message import Request, Response
-from sipoutbound.test.bed import LOOPBACK
+from sipoutbound.test import test_interop_baresip as baresip
+from sipoutbound.test.bed import LOOPBACK, freePorts
 from sipoutbound.test.bed_kamailio import Kamailio, impossible
 from sipoutbound.test.bed_server import Server
 from sipoutbound.test.dialog import Dialog
@@ -311,3 +313,38 @@ class ForeignRegistrarTests(KamailioTestCase):
         mark = self.registrar.program.mark()
         alice.ask(b"INVITE", first.aor, CALLER)
         await self.said("flow failed: 430", mark)
+
+
+class BaresipTests(baresip.BaresipTestCase):
+    """
+    baresip phones with two flows each, over two Kamailios to our registrar.
+    """
+
+    skip = impossible() or baresip.BaresipTestCase.skip
+
+    def served(self) -> Sequence[int]:
+        """
+        Start all three.
+        """
+        options = ("--role", "registrar")
+        folder = self.folder / "server"
+        registrar = Server(folder, self.network, freePorts(1), options).start()
+        self.addCleanup(registrar.stop)
+        home = f"sip:{registrar.address};transport=tcp"
+        ports = freePorts(2)
+        for port in ports:
+            edge = Kamailio("edge", self.folder / str(port), home, (), port, self.network)
+            edge.start()
+            self.addCleanup(edge.stop)
+        return ports
+
+    def test_secondFlow(self) -> None:
+        """
+        A phone is called over its first flow, and after that connection was cut over its second, at
+        once.
+        """
+        first, second = self.ports
+        self.assertEqual(self.callToTheo(), first)
+        if not self.network.cut(first):
+            self.skipTest("this kernel cannot cut connections (CONFIG_INET_DIAG_DESTROY)")
+        self.assertEqual(self.callToTheo(), second)
