@@ -15,12 +15,14 @@ from sipoutbound.routing.fork import Fork
 from sipoutbound.routing.forwarding import Forwarding
 from sipoutbound.routing.request import Request
 from sipoutbound.test.laboratory import WireTestCase
+from sipoutbound.transport.stream import Connection
 from sipoutbound.waiting import ClientTransaction, ServerTransaction
 
 KINDS: Final = (
     Attempt,
     Branch,
     ClientTransaction,
+    Connection,
     Course,
     Fork,
     Forwarding,
@@ -66,11 +68,25 @@ class MemoryTests(WireTestCase):
         await alice.told(200)
         await self.nothingLeft()
 
+    async def test_connected(self) -> None:
+        """
+        After connections that the phone or the server has ended, in peace or not.
+        """
+        alice, bob = await self.registered(b"alice", b"TCP"), await self.phone(b"bob", b"TCP")
+        carol = await self.phone(b"carol", b"TCP")
+        carol.ask(b"MESSAGE", bob.aor)
+        await carol.told(480)
+        bob.send(b"no SIP\r\n\r\n")
+        await bob.ended()
+        await alice.close()
+        await carol.abort()
+        await self.nothingLeft()
+
     async def test_called(self) -> None:
         """
         After a call.
         """
-        caller, callee = await self.registered(b"caller"), await self.registered(b"callee", b"TCP")
+        caller, callee = await self.registered(b"caller"), await self.registered(b"callee")
         side, _ = await self.talk(caller, callee)
         side.ask(b"BYE", 2)
         callee.answer(await callee.asked(b"BYE"), 200)
@@ -81,7 +97,7 @@ class MemoryTests(WireTestCase):
         """
         After one that was refused, and one that was given up.
         """
-        caller, callee = await self.registered(b"caller"), await self.registered(b"callee", b"TCP")
+        caller, callee = await self.registered(b"caller"), await self.registered(b"callee")
         for status in (486, 487):
             invite = caller.ask(b"INVITE", callee.aor)
             rings = await callee.asked(b"INVITE")

@@ -243,6 +243,8 @@ class Connection(Protocol):
                 waiting.cancel()
         if self.flow is not None:
             self.listener.flows.died(self.flow)
+            # Each would be kept by the other until the collector comes.
+            self.flow = None
 
 
 @define(eq=False, repr=False)
