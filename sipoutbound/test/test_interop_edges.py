@@ -5,7 +5,7 @@ own: the loss of any one of them costs no call (RFC 5626 3.2, 7, 9).
 
 from __future__ import annotations
 
-from statistics import median
+import time
 
 from sipoutbound.test.bed import missing
 from sipoutbound.test.bed_agent import Agent
@@ -18,7 +18,7 @@ from sipoutbound.test.bed_server import Server
 SILENT = 2.5
 KNOWN = 1.0
 
-# The same when it is the usual case, and the machine not busy: in one of several calls.
+# The same where what is gone says so itself.
 QUICK = 0.020
 
 
@@ -100,28 +100,49 @@ class EdgesTests(NetTestCase):
     def test_edgeKilled(self) -> None:
         """
         An edge is killed: its machine says so, and the phone rings over the other one in no time.
+        Where this machine is too busy for that, it has two more attempts.
         """
         alice, bob = self.agents()
-        self.edges[0].kill()
-        times = [self.ringing(alice, bob, self.edges[1]) for _ in range(5)]
-        self.assertLess(max(times), KNOWN)
-        self.assertLess(min(times), QUICK, f"median {median(times)}")
+        times: list[float] = []
+        while True:
+            since = bob.program.mark()
+            self.edges[0].kill()
+            times.append(self.ringing(alice, bob, self.edges[1]))
+            self.assertLess(times[-1], KNOWN)
+            if times[-1] < QUICK or len(times) == 3:
+                break
+            self.edges[0].start()
+            bob.registered(1, since)
+        self.assertLess(times[-1], QUICK, times)
 
     def test_registrarRestarted(self) -> None:
         """
         The registrar is killed and started again: who has registered is called as soon as it
-        listens, also where the edges could not know that their connections were gone.
+        listens.
         """
         alice, bob = self.agents()
         before = self.registrar.bindings("bob")
-        for cut in (False, True):
-            if cut:
-                self.internet.cut(machineOf(self.registrar))
-            self.registrar.kill()
-            self.registrar.start()
-            self.internet.mend()
-            self.assertLess(self.ringing(alice, bob, self.edges[0]), KNOWN)
-            self.assertEqual(self.registrar.bindings("bob"), before)
+        self.registrar.kill()
+        self.registrar.start()
+        self.assertLess(self.ringing(alice, bob, self.edges[0]), KNOWN)
+        self.assertEqual(self.registrar.bindings("bob"), before)
+
+    def test_registrarGone(self) -> None:
+        """
+        The same where the edges could not know that their connections were gone. If they had
+        something on the way there, their systems repeat it after twice the time that they have
+        waited (RFC 6298 5.5), and only then learn of it.
+        """
+        alice, bob = self.agents()
+        before = self.registrar.bindings("bob")
+        began = time.monotonic()
+        self.internet.cut(machineOf(self.registrar))
+        self.registrar.kill()
+        self.registrar.start()
+        self.internet.mend()
+        away = time.monotonic() - began
+        self.assertLess(self.ringing(alice, bob, self.edges[0]), away + KNOWN)
+        self.assertEqual(self.registrar.bindings("bob"), before)
 
     def test_baresip(self) -> None:
         """
