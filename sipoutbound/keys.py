@@ -17,7 +17,7 @@ from sipoutbound.state import keysThere, replaceKeys
 _DESCRIPTION: Final = (
     "Shows and changes the keys of flow tokens. A running server takes a change over within 15 "
     "seconds and logs it. One edge alone needs rotate only. Edges that share their keys: prepare "
-    "on one of them, copy flow-token.keys to all; when all have logged it, switch, and copy again."
+    "on one of them, copy flow-token.keys to all; when all have logged it, switch on each."
 )
 
 _COMMANDS: Final[dict[str, tuple[str, Callable[[Keys], Keys]]]] = {
@@ -36,14 +36,13 @@ def main(words: Sequence[str]) -> None:
     @raise Mistake: when it can't be done.
     """
     given = _parser().parse_args(words)
-    folder = path(given.state)
-    keys = keysThere(folder)
+    keys = keysThere(given.state)
     try:
         changed = _COMMANDS[given.command][1](keys)
     except ValueError as error:
         raise Mistake(f"{given.command}: {error}") from error
     if changed != keys:
-        replaceKeys(folder, changed)
+        replaceKeys(given.state, changed)
     print("\n".join(lines(changed)))
 
 
@@ -61,7 +60,11 @@ def lines(keys: Keys) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m sipoutbound.keys", description=_DESCRIPTION)
     parser.add_argument(
-        "--state", default="sipoutbound.state", help="the server's state folder"
+        "--state",
+        type=path,
+        default="sipoutbound.state",
+        metavar="DIR",
+        help="the server's state folder [default: ./sipoutbound.state]",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (text, _) in _COMMANDS.items():

@@ -105,6 +105,22 @@ class TokenTests(SynchronousTestCase):
         for text in (token, b"", b"alice", b"\xff" * 43):
             self.assertRaises(Forged, self.flows.find, text)
 
+    def test_keysChanged(self) -> None:
+        """
+        A flow that outlives a change of keys has a token of the new one, is still found by the old
+        one, and its bindings are known by either when it dies.
+        """
+        flow = self.place.stream()
+        tokens = [flow.token]
+        self.assertEqual(flow.tokens, tuple(tokens))
+        for _ in range(2):
+            self.flows.keys = self.flows.keys.rotated()
+            tokens.insert(0, flow.token)
+            self.assertEqual(flow.tokens, tuple(tokens))
+        self.assertEqual(len(set(tokens)), 3)
+        for token in tokens:
+            self.assertIs(self.flows.find(token), flow)
+
     def test_datagram(self) -> None:
         """
         A UDP flow is found by its addresses, also one that nothing has come from in this run: that
