@@ -54,6 +54,7 @@ class Kamailio:
     port: int = field(factory=quietPort)
     network: Loopback = field(factory=Loopback)
     program: Program = field(init=False)
+    _children: Sequence[int] = field(default=(), init=False)
 
     @property
     def address(self) -> str:
@@ -82,6 +83,7 @@ class Kamailio:
         except BaseException:
             self.stop()
             raise
+        self._children = children(self.program.pid)
 
     def _probe(self) -> None:
         """
@@ -104,7 +106,7 @@ class Kamailio:
         """
         End it, and all its processes.
         """
-        family = [self.program.pid, *children(self.program.pid)]
+        family = [self.program.pid, *{*self._children, *children(self.program.pid)}]
         late = Timer(PATIENCE / 2, killed, [family])
         late.start()
         try:
