@@ -36,8 +36,13 @@ class DemonstrationTests(SynchronousTestCase):
         The demonstration, under way. The processes that it starts have its mark.
         """
         self.mark = f"{os.getpid()}-{os.urandom(4).hex()}"
-        paths = os.pathsep.join(map(os.path.abspath, sys.path))
-        extra = {"PYTHONPATH": paths, "DEMONSTRATION": self.mark, "PYTHONUNBUFFERED": "1"}
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+        extra = {
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+            "DEMONSTRATION": self.mark,
+            "TMPDIR": str(self.folder),
+        }
         program = Program([sys.executable, str(DEMO), *words], Loopback(), extra)
         program.start()
         self.addCleanup(program.stop, signal.SIGKILL)
@@ -55,12 +60,12 @@ class DemonstrationTests(SynchronousTestCase):
 
     def ended(self, program: Program, status: int) -> Sequence[str]:
         """
-        Check how it ends, and that nothing is left of it.
+        Check how it ends, and that no process and no file is left of it.
 
         @return: what it has printed.
         """
         self.assertEqual(program.wait(), status, program.tail())
-        self.assertEqual(self.left(), [])
+        self.assertEqual((self.left(), [*self.folder.iterdir()]), ([], []))
         return program.lines
 
     def test_good(self) -> None:
