@@ -38,8 +38,8 @@ log = Logger()
 NAME: Final = b"Flow-Failed"
 FLOW_FAILED: Final = NAME.lower()
 
-# Flows in one message: with tokens of 43 characters some 9 kB, which no element refuses. And tokens
-# in one that may go over UDP (RFC 3261 18.1.1: 1300 octets).
+# URIs in one message: with tokens of 43 characters some 9 kB, which no element refuses; and in one
+# that may go over UDP (RFC 3261 18.1.1: 1300 octets). A flow has one for each key of its edge.
 _MOST: Final = 100
 _FEW: Final = 8
 
@@ -87,8 +87,9 @@ class FlowNotice:
     def _tell(self, _: None) -> None:
         died = [*self._died]
         self._died.clear()
-        for at in range(0, len(died), _MOST):
-            telling = Deferred.fromCoroutine(self._send(died[at : at + _MOST]))
+        most = max(1, _MOST // len(died[0].tokens))
+        for at in range(0, len(died), most):
+            telling = Deferred.fromCoroutine(self._send(died[at : at + most]))
             telling.addErrback(_untold)
 
     async def _send(self, died: list[IFlow]) -> None:

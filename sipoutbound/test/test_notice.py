@@ -16,6 +16,19 @@ from sipoutbound.test.transactions import FakeTransactions
 REGISTRAR = URI.parse(b"sip:registrar.example")
 
 
+class Rotated(FakeFlow):
+    """
+    A flow of a server whose keys have been rotated three times.
+    """
+
+    @property
+    def tokens(self) -> tuple[bytes, ...]:
+        """
+        One of each key.
+        """
+        return tuple(b"%b-%d" % (self.token, number) for number in range(4))
+
+
 class FlowNoticeTests(SynchronousTestCase):
     """
     L{FlowNotice}.
@@ -56,6 +69,28 @@ class FlowNoticeTests(SynchronousTestCase):
         told = self.told()
         self.assertEqual(self.transactions.flows, [b"large"] * 3)
         self.assertEqual(told, [b"<sip:%b@%b;lr;ob>" % (each.token, each.name) for each in flows])
+
+    def test_rotated(self) -> None:
+        """
+        A flow that may have been registered by one of several tokens is told of by all of them, and
+        a message gets no longer for that: what is too long for UDP, or for whoever takes it, would
+        not be heard.
+        """
+        large = self.hops.larger[bytes(REGISTRAR)] = FakeFlow(b"large")
+        for many in (2, 3, 60):
+            self.transactions.begun.clear()
+            self.transactions.flows.clear()
+            flows = [Rotated(b"%d" % number, reliable=False, alive=False) for number in range(many)]
+            for flow in flows:
+                flow.registered = frozenset((b"sip:bob@example.com",))
+                self.notice.died(flow)
+            told = self.told()
+            pairs = [(token, each.name) for each in flows for token in each.tokens]
+            uris = [b"<sip:%b@%b;lr;ob>" % pair for pair in pairs]
+            self.assertEqual(told, uris)
+            self.assertEqual(large.label in self.transactions.flows, many > 2)
+            sizes = [len(each.request.all(b"flow-failed")) for each in self.transactions.begun]
+            self.assertLessEqual(max(sizes), 100)
 
     def test_once(self) -> None:
         """
