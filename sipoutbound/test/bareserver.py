@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 
 from sipoutbound import tap
 from sipoutbound.interfaces import Address
@@ -88,7 +88,7 @@ class BareServer:
 
     state: Path
     domains: tuple[str, ...]
-    clock: Clock = field(factory=Clock)
+    clock: Any = field(factory=MemoryReactorClock)
     postbox: Any = field(factory=Postbox)
     server: tap.Server = field(init=False)
     port: Any = field(init=False)
