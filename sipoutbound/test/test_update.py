@@ -89,13 +89,11 @@ def later(registered: Registration, cseq: int = 100) -> Registration:
 
 def touched(binding: Binding, registered: Registration) -> bool:
     """
-    Whether a binding is any business of a REGISTER: one of its own, or the same plain device's.
+    Whether a binding is any business of a REGISTER: one of its own, or the same plain device's. Of
+    two Contacts with one URI the last counts.
     """
-    devices = {
-        grant.contact.instance
-        for grant in registered.terms.grants
-        if grant.regId is None and grant.seconds and grant.contact.instance
-    }
+    alone = update((), registered, POLICY, NOW)
+    devices = {made.instance for made in alone if made.regId is None and made.instance}
     return any(grant.concerns(binding) for grant in registered.terms.grants) or (
         binding.regId is None and binding.instance in devices
     )
