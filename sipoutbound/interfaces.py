@@ -34,10 +34,10 @@ class IFlow(Interface):
     name: bytes = Attribute("How we are reached on it: C{b'host:port;transport=tcp'}.")
     via: bytes = Attribute("The beginning of a Via of ours on this flow, up to C{b';branch='}.")
     alive: bool = Attribute("Whether anything can still be sent.")
-    registered: frozenset[bytes] = Attribute(
+    registered: set[bytes] | None = Attribute(
         "The addresses of record, URIs, that are registered over it, as an edge apart has seen it."
     )
-    instances: frozenset[bytes] = Attribute("The instance-ids registered over it, in lower case.")
+    instances: set[bytes] | None = Attribute("The instance-ids registered over it, in lower case.")
     relayed: bool = Attribute("Whether a foreign domain has been called over it by a user of ours.")
 
     def send(data: bytes) -> bool:

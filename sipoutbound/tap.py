@@ -292,6 +292,8 @@ class Server(MultiService):
         @return: fires when what happened until then is stored.
         """
         self.stack.drain()
+        if self._notice is not None:
+            self._notice.leaving(self.flows.streams())
         for flow in self.flows.streams():
             flow.close()
         self.directory.close()

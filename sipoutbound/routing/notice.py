@@ -12,7 +12,7 @@ As it trusts its edges, a request of anybody who is not trusted himself loses th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from attrs import define, field
@@ -84,9 +84,19 @@ class FlowNotice:
                 self.transactions.later(0.0, self._tell, None)
             self._died[flow] = None
 
+    def leaving(self, flows: Iterable[IFlow]) -> None:
+        """
+        These are about to be closed, as the edge stops: tell of them while there is a way.
+        """
+        for flow in flows:
+            self.died(flow)
+        self._tell(None)
+
     def _tell(self, _: None) -> None:
         died = [*self._died]
         self._died.clear()
+        if not died:
+            return
         most = max(1, _MOST // len(died[0].tokens))
         for at in range(0, len(died), most):
             telling = Deferred.fromCoroutine(self._send(died[at : at + most]))
@@ -104,7 +114,7 @@ class FlowNotice:
             branch = uniqueBranch()
             self.transactions.begin(self._message(way, branch, gone), branch, way, None)
         for flow in gone:
-            flow.registered = frozenset()
+            flow.registered = None
 
     def _message(self, flow: IFlow, branch: bytes, gone: list[IFlow]) -> wire.Request:
         uris = [

@@ -112,8 +112,11 @@ class PathInsertion:
             if self.apart and contacts:
                 _note(message, flow, response)
             instance = instanceIn(contacts)
-            if instance and instance not in flow.instances:
-                flow.instances |= {instance}
+            if instance:
+                # In place: behind somebody who gathers them a flow has thousands.
+                if flow.instances is None:
+                    flow.instances = set()
+                flow.instances.add(instance)
             self._promise(response, flow)
 
     def _path(self, request: Request, contacts: bytes) -> bytes | None:
@@ -145,11 +148,10 @@ def _note(message: wire.Request, flow: IFlow, response: Response) -> None:
     """
     Who is registered over a flow, by what a registrar has made of his REGISTER.
     """
-    user = {message.to.text}
-    if b"contact" in response.values:
-        flow.registered |= user
-    else:
-        flow.registered -= user
+    if flow.registered is None:
+        flow.registered = set()
+    change = flow.registered.add if b"contact" in response.values else flow.registered.discard
+    change(message.to.text)
 
 
 def instanceIn(contacts: bytes) -> bytes:

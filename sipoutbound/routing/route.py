@@ -102,7 +102,7 @@ class RouteInspection:
             return FAILED
         if flow.identity == request.flow.identity or (top and _isOwn(request, uri, flow)):
             return None
-        if top and not request.flow.instances.isdisjoint(flow.instances):
+        if top and _ofOneDevice(request.flow, flow):
             return FAILED
         _checkNext(request)
         return Forward(Target(flow=flow))
@@ -144,6 +144,15 @@ def _checkNext(request: Request) -> None:
     """
     for route in request.message.all(b"route")[:1]:
         cachedURI(NameAddress.parse(route).text)
+
+
+def _ofOneDevice(one: IFlow, other: IFlow) -> bool:
+    """
+    Whether the same device has registered over both.
+    """
+    if one.instances is None or other.instances is None:
+        return False
+    return not one.instances.isdisjoint(other.instances)
 
 
 def _isOwn(request: Request, uri: URI, flow: IFlow) -> bool:

@@ -35,7 +35,7 @@ class Server:
     options: Sequence[str] = ()
     patience: float | None = None
     _program: Program = field(init=False)
-    _killed: bool = field(default=False, init=False)
+    _ended: bool = field(default=False, init=False)
 
     @property
     def port(self) -> int:
@@ -68,7 +68,7 @@ class Server:
         @return: itself.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._killed = False
+        self._ended = False
         self._program = Program(self._command(), self.network)
         self._program.start()
         return self
@@ -118,7 +118,7 @@ class Server:
         """
         End it as a power cut would (SIGKILL).
         """
-        self._killed = True
+        self._ended = True
         self._program.stop(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -128,7 +128,8 @@ class Server:
         @raise AssertionError: it logged a traceback or an unhandled error, or was not there any
             more though nobody had killed it.
         """
-        died = not self._program.alive() and not self._killed
+        died = not self._program.alive() and not self._ended
+        self._ended = True
         self._program.stop()
         (self.folder / "log").write_text("\n".join(self._program.lines) + "\n")
         bad = [line for line in self._program.lines if "Traceback" in line or "Unhandled" in line]

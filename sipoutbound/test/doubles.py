@@ -98,8 +98,8 @@ class FakeFlow:
     reliable: bool = True
     pending: set[Any] | None = None
     alive: bool = True
-    registered: frozenset[bytes] = frozenset()
-    instances: frozenset[bytes] = frozenset()
+    registered: set[bytes] | None = None
+    instances: set[bytes] | None = None
     relayed: bool = False
     takes: bool = True
     sent: list[bytes] = field(factory=list)

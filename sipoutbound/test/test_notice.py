@@ -46,7 +46,7 @@ class FlowNoticeTests(SynchronousTestCase):
         A flow that somebody has registered over, and that has died.
         """
         flow = FakeFlow(label, reliable=reliable, alive=False)
-        flow.registered = frozenset((b"sip:bob@example.com",))
+        flow.registered = {b"sip:bob@example.com"}
         return flow
 
     def told(self) -> list[bytes]:
@@ -82,7 +82,7 @@ class FlowNoticeTests(SynchronousTestCase):
             self.transactions.flows.clear()
             flows = [Rotated(b"%d" % number, reliable=False, alive=False) for number in range(many)]
             for flow in flows:
-                flow.registered = frozenset((b"sip:bob@example.com",))
+                flow.registered = {b"sip:bob@example.com"}
                 self.notice.died(flow)
             told = self.told()
             pairs = [(token, each.name) for each in flows for token in each.tokens]

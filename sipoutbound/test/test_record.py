@@ -228,6 +228,17 @@ class PathTests(SynchronousTestCase):
         passage.answering(decision)
         return decision
 
+    def test_gathered(self) -> None:
+        """
+        Behind somebody who gathers clients a flow has thousands of devices: each is noted at the
+        same cost, not at that of all before it.
+        """
+        self.answered(200)
+        first = self.flow.instances
+        self.answered(200)
+        self.assertIs(self.flow.instances, first)
+        self.assertEqual(first, {b"urn:uuid:0"})
+
     def test_flowTimer(self) -> None:
         """
         Beside C{Require: outbound} the client is told how often to be heard, and held to it

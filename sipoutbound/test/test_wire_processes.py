@@ -107,6 +107,23 @@ class ProcessesTests(TestCase):
         await alice.told(430)
         await self.rings(alice, second)
 
+    async def test_stopped(self) -> None:
+        """
+        An edge that is stopped tells the registrar of the connections that end with it: nobody has
+        to try them. A phone on UDP is reached when the edge is back.
+        """
+        first, second = await self.phone(0, b"bob"), await self.phone(1, b"bob")
+        second.instance = first.instance
+        carol = await self.phone(0, b"carol", b"UDP")
+        await first.registered(1)
+        await second.registered(2)
+        await carol.registered()
+        await deferToThread(self.edges[0].stop)
+        for user, left in ((b"bob", 1), (b"carol", 1)):
+            asker = await self.phone(1, user)
+            asker.register(None)
+            self.assertEqual(len((await asker.told(200)).all(b"contact")), left, user)
+
     async def test_restarted(self) -> None:
         """
         An edge is killed and started again, its keys rotated in between. What came over UDP goes on

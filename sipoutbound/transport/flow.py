@@ -79,8 +79,8 @@ class Flow:
     limit: float = 0.0
     alive: bool = True
     pending: set[Any] | None = None
-    registered: frozenset[bytes] = frozenset()
-    instances: frozenset[bytes] = frozenset()
+    registered: set[bytes] | None = None
+    instances: set[bytes] | None = None
     relayed: bool = False
     _token: bytes = field(default=b"", init=False)
     _sealer: Keys | None = field(default=None, init=False)
